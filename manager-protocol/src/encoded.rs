@@ -1,0 +1,173 @@
+//! One MessagePack value in its encoded form: what the server stores and never looks into.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::{DeserializeOwned, Deserializer, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::error::{Code, Error, Result};
+use crate::msgpack;
+
+/// One well-formed MessagePack value, encoded; on the wire a MessagePack `bin` that holds it.
+///
+/// Deserialising checks the bytes once (well formed, depth, elements), so that whoever holds an
+/// `Encoded` that came from a peer need not doubt it again.
+#[derive(Clone)]
+pub enum Encoded<'a> {
+    /// Borrowed from a frame.
+    Borrowed(&'a [u8]),
+    /// Part of a stored entry, shared with it.
+    Shared(SharedBytes),
+}
+
+/// A tail of an immutable shared allocation.
+#[derive(Clone)]
+pub struct SharedBytes {
+    bytes: Arc<[u8]>,
+    start: usize,
+}
+
+impl SharedBytes {
+    /// The bytes from `start` on.
+    ///
+    /// # Panics
+    /// If `start` is past the end.
+    #[must_use]
+    pub fn new(bytes: Arc<[u8]>, start: usize) -> Self {
+        assert!(start <= bytes.len(), "a tail starts inside its allocation");
+        Self { bytes, start }
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        &self.bytes[self.start..]
+    }
+}
+
+impl Encoded<'_> {
+    /// The encoded bytes.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Borrowed(bytes) => bytes,
+            Self::Shared(bytes) => bytes.as_slice(),
+        }
+    }
+
+    /// Decodes the value.
+    ///
+    /// # Errors
+    /// [`Code::MalformedRequest`] if the value is not a `T`.
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T> {
+        decode_value(self.as_slice())
+    }
+}
+
+impl<'a> From<&'a [u8]> for Encoded<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self::Borrowed(bytes)
+    }
+}
+
+impl<'a> From<&'a Vec<u8>> for Encoded<'a> {
+    fn from(bytes: &'a Vec<u8>) -> Self {
+        Self::Borrowed(bytes)
+    }
+}
+
+impl From<Arc<[u8]>> for Encoded<'static> {
+    fn from(bytes: Arc<[u8]>) -> Self {
+        Self::Shared(SharedBytes::new(bytes, 0))
+    }
+}
+
+impl PartialEq for Encoded<'_> {
+    /// Equal when the bytes are: two encodings of one number differ here.
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for Encoded<'_> {}
+
+impl fmt::Debug for Encoded<'_> {
+    /// Shows the length only: values never reach a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Encoded({} bytes)", self.as_slice().len())
+    }
+}
+
+impl Serialize for Encoded<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self.as_slice())
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Encoded<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_bytes(EncodedVisitor).map(Self::Borrowed)
+    }
+}
+
+struct EncodedVisitor;
+
+impl<'de> Visitor<'de> for EncodedVisitor {
+    type Value = &'de [u8];
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a bin that holds one MessagePack value")
+    }
+
+    fn visit_borrowed_bytes<E: serde::de::Error>(self, bytes: &'de [u8]) -> Result<&'de [u8], E> {
+        msgpack::check(bytes).map_err(|fault| E::custom(format_args!("malformed MessagePack: {fault}")))?;
+        Ok(bytes)
+    }
+}
+
+/// Encodes a value as the clients do: structs as maps from field names, so that a program in
+/// another language, or one built from newer sources, can read them.
+///
+/// # Errors
+/// [`Code::MalformedRequest`] if the type cannot be serialised, or breaks a limit of the protocol.
+pub fn encode_value<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
+    let refused = |reason: &dyn fmt::Display| {
+        Error::new(Code::MalformedRequest, format!("cannot encode a {}: {reason}", std::any::type_name::<T>()))
+    };
+    let bytes = rmp_serde::to_vec_named(value).map_err(|error| refused(&error))?;
+    msgpack::check(&bytes).map_err(|fault| refused(&fault))?;
+    Ok(bytes)
+}
+
+/// Decodes one whole value.
+///
+/// # Errors
+/// [`Code::MalformedRequest`] if the bytes are not one well-formed value, or not a `T`.
+pub fn decode_value<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
+    let refused = |reason: &dyn fmt::Display| {
+        Error::new(Code::MalformedRequest, format!("expected a {}: {reason}", std::any::type_name::<T>()))
+    };
+    msgpack::check(bytes).map_err(|fault| refused(&fault))?;
+    rmp_serde::from_slice(bytes).map_err(|error| refused(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_is_not_messagepack_does_not_deserialise() {
+        let bad = rmp_serde::to_vec(&Encoded::Borrowed(&[0xc1])).unwrap();
+        let error = rmp_serde::from_slice::<Encoded<'_>>(&bad).unwrap_err().to_string();
+        assert!(error.contains("0xc1"), "{error}");
+    }
+
+    #[test]
+    fn values_round_trip_and_trailing_bytes_do_not() {
+        let mut bytes = encode_value(&("a", 1_u8, 2.5_f64)).unwrap();
+        assert_eq!(decode_value::<(String, u8, f64)>(&bytes).unwrap(), ("a".to_owned(), 1, 2.5));
+        bytes.push(0xc0);
+        assert_eq!(decode_value::<(String, u8, f64)>(&bytes).unwrap_err().code, Code::MalformedRequest);
+    }
+}

@@ -1,0 +1,252 @@
+//! The bodies of frames: each is one MessagePack value.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Code, Error, Result};
+use crate::frame::{FrameKind, finish_frame, start_frame};
+use crate::msgpack::{self, Reader, Token};
+use crate::operation::ObjectId;
+
+/// The version of the protocol that this crate speaks.
+pub const PROTOCOL_VERSION: u16 = 1;
+
+/// The client's first message. A map, so that later versions can add to it; unknown keys are ignored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The protocol version that the client speaks.
+    pub protocol: u16,
+    /// The client's name and version, for the server's log. At most 256 bytes are kept.
+    #[serde(default)]
+    pub client: String,
+}
+
+/// The server's answer to the hello. A map; unknown keys are ignored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The protocol version spoken from here on.
+    pub protocol: u16,
+    /// The server's name and version.
+    pub server: String,
+    /// A number drawn when the server started. Object ids mean nothing to another epoch.
+    pub epoch: u64,
+    /// Largest frame that the server takes and sends, in bytes after the length.
+    pub max_frame: u64,
+    /// Largest message that the server puts together from parts, in bytes.
+    pub max_message: u64,
+}
+
+/// A piece of a message that is larger than a frame, as `[id, last, bytes]`.
+///
+/// The pieces of one id, put together, are what would have followed the length of one large frame:
+/// its kind and its body.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Part<'a> {
+    /// The request's id.
+    pub id: u64,
+    /// No more pieces follow.
+    pub last: bool,
+    /// The piece.
+    #[serde(borrow)]
+    pub bytes: &'a [u8],
+}
+
+/// The client no longer wants the reply to a request, as `[id]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancel {
+    /// The request's id.
+    pub id: u64,
+}
+
+/// The refusal of one request, as `[id, code, message]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorReply {
+    /// The request's id.
+    pub id: u64,
+    /// [`Code::number`].
+    pub code: u16,
+    /// What was wrong.
+    pub message: String,
+}
+
+/// Why the server closes the connection, as `[code, message]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Goodbye {
+    /// [`Code::number`].
+    pub code: u16,
+    /// What was wrong.
+    pub message: String,
+}
+
+/// The head of a request, `[id, operation, object, arguments]`, its arguments not looked at yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestHeader<'a> {
+    /// Chosen by the client; the reply carries it.
+    pub id: u64,
+    /// Which operation.
+    pub operation: u16,
+    /// On which object; 0 is the manager itself.
+    pub object: ObjectId,
+    /// An array of the operation's arguments, encoded.
+    pub arguments: &'a [u8],
+}
+
+impl<'a> RequestHeader<'a> {
+    /// Reads the head of a request's body.
+    ///
+    /// # Errors
+    /// The request's id, as far as it could be read, and [`Code::MalformedRequest`].
+    pub fn parse(body: &'a [u8]) -> Result<Self, (Option<u64>, Error)> {
+        let mut reader = Reader::new(body);
+        if !matches!(reader.token(), Ok(Token::Array(4))) {
+            return Err((None, malformed("a request is an array of id, operation, object and arguments")));
+        }
+        let id = unsigned(&mut reader).ok_or_else(|| (None, malformed("a request's id is an unsigned integer")))?;
+        let operation = unsigned(&mut reader)
+            .and_then(|number| u16::try_from(number).ok())
+            .ok_or_else(|| (Some(id), malformed("a request's operation is an integer from 0 to 65535")))?;
+        let object =
+            unsigned(&mut reader).ok_or_else(|| (Some(id), malformed("a request's object is an unsigned integer")))?;
+        Ok(Self { id, operation, object, arguments: reader.rest() })
+    }
+}
+
+/// The head of a reply, `[id, version, result]`, its result not looked at yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplyHeader<'a> {
+    /// The request's id.
+    pub id: u64,
+    /// The object's version right after the operation.
+    pub version: u64,
+    /// The result, encoded.
+    pub result: &'a [u8],
+}
+
+impl<'a> ReplyHeader<'a> {
+    /// Reads the head of a reply's body.
+    ///
+    /// # Errors
+    /// [`Code::MalformedFrame`]: the peer does not speak this protocol.
+    pub fn parse(body: &'a [u8]) -> Result<Self> {
+        let mut reader = Reader::new(body);
+        let array = reader.token();
+        match (array, unsigned(&mut reader), unsigned(&mut reader)) {
+            (Ok(Token::Array(3)), Some(id), Some(version)) => Ok(Self { id, version, result: reader.rest() }),
+            _ => Err(Error::new(Code::MalformedFrame, "a reply is an array of id, version and result")),
+        }
+    }
+}
+
+/// Decodes the body of a hello, welcome, part, cancel, error or goodbye.
+///
+/// # Errors
+/// [`Code::MalformedFrame`]; the message repeats nothing of what the peer sent.
+pub fn decode_body<'a, T: Deserialize<'a>>(kind: FrameKind, body: &'a [u8]) -> Result<T> {
+    let refused = |reason: String| Error::new(Code::MalformedFrame, format!("the body of a {kind:?} frame {reason}"));
+    msgpack::check(body).map_err(|fault| refused(format!("is malformed MessagePack: {fault}")))?;
+    rmp_serde::from_slice(body).map_err(|_| refused("does not have the fields it should".to_owned()))
+}
+
+/// Writes a whole frame whose body is `value`: hello and welcome as maps, the others as arrays.
+///
+/// # Panics
+/// Never: these types always serialise.
+pub fn write_control<T: Serialize>(out: &mut Vec<u8>, kind: FrameKind, value: &T) {
+    let start = start_frame(out, kind);
+    let written = match kind {
+        FrameKind::Hello | FrameKind::Welcome => rmp_serde::encode::write_named(out, value),
+        FrameKind::Request
+        | FrameKind::RequestPart
+        | FrameKind::Cancel
+        | FrameKind::Reply
+        | FrameKind::ReplyPart
+        | FrameKind::Error
+        | FrameKind::Goodbye => rmp_serde::encode::write(out, value),
+    };
+    written.expect("plain fields always serialise into memory");
+    finish_frame(out, start);
+}
+
+/// Writes the frame that refuses a request.
+pub fn write_error_reply(out: &mut Vec<u8>, id: u64, error: &Error) {
+    let reply = ErrorReply { id, code: error.code.number(), message: error.message.clone() };
+    write_control(out, FrameKind::Error, &reply);
+}
+
+/// Writes one piece of a message as a frame of `kind` (`RequestPart` or `ReplyPart`).
+pub fn write_part(out: &mut Vec<u8>, kind: FrameKind, part: &Part<'_>) {
+    let start = start_frame(out, kind);
+    write_array(out, 3);
+    write_unsigned(out, part.id);
+    rmp::encode::write_bool(out, part.last).expect(MEMORY);
+    rmp::encode::write_bin(out, part.bytes).expect(MEMORY);
+    finish_frame(out, start);
+}
+
+/// Writes `[id, operation, object, …`: the arguments must follow.
+pub fn write_request_header(out: &mut Vec<u8>, id: u64, operation: u16, object: ObjectId) {
+    write_array(out, 4);
+    write_unsigned(out, id);
+    write_unsigned(out, operation.into());
+    write_unsigned(out, object);
+}
+
+/// Writes `[id, version, …`: the result must follow.
+pub fn write_reply_header(out: &mut Vec<u8>, id: u64, version: u64) {
+    write_array(out, 3);
+    write_unsigned(out, id);
+    write_unsigned(out, version);
+}
+
+const MEMORY: &str = "writing to memory does not fail";
+
+pub(crate) fn write_array(out: &mut Vec<u8>, len: u32) {
+    rmp::encode::write_array_len(out, len).expect(MEMORY);
+}
+
+fn write_unsigned(out: &mut Vec<u8>, number: u64) {
+    rmp::encode::write_uint(out, number).expect(MEMORY);
+}
+
+fn unsigned(reader: &mut Reader<'_>) -> Option<u64> {
+    match reader.token() {
+        Ok(Token::Integer(number)) => u64::try_from(number).ok(),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+fn malformed(message: &str) -> Error {
+    Error::new(Code::MalformedRequest, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::split_frame;
+
+    #[test]
+    fn control_messages_round_trip() {
+        let mut out = Vec::new();
+        let hello = Hello { protocol: 1, client: "test".into() };
+        write_control(&mut out, FrameKind::Hello, &hello);
+        let (frame, used) = split_frame(&out, 1000).unwrap().unwrap();
+        assert_eq!(used, out.len());
+        assert_eq!(decode_body::<Hello>(frame.kind, frame.body).unwrap(), hello);
+    }
+
+    #[test]
+    fn a_hello_may_have_keys_that_this_version_does_not_know() {
+        let body = rmp_serde::to_vec_named(
+            &[("protocol", 1), ("later", 2)].into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+        )
+        .unwrap();
+        assert_eq!(decode_body::<Hello>(FrameKind::Hello, &body).unwrap().protocol, 1);
+    }
+
+    #[test]
+    fn a_request_whose_id_can_be_read_is_refused_under_that_id() {
+        let (id, error) = RequestHeader::parse(&[0x94, 0x07, 0xc0, 0x00, 0x90]).unwrap_err();
+        assert_eq!((id, error.code), (Some(7), Code::MalformedRequest));
+        let (id, _) = RequestHeader::parse(&[0x93, 0x07]).unwrap_err();
+        assert_eq!(id, None);
+    }
+}

@@ -1,0 +1,298 @@
+//! The table of operations: each is written once, as a typed row, for both sides.
+//!
+//! A row gives the operation's number, whether it changes anything, its arguments and its reply.
+//! From it come a struct that the client sends, an arm of the enum that the server decodes, and a
+//! method of the trait that the server's object must implement: an operation without a server arm,
+//! or with a reply of another type, does not compile.
+
+pub mod dict;
+pub mod list;
+pub mod manager;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Code, Error, Result};
+use crate::reply::Decode;
+
+/// The number of an object within one run of a server; 0 is the manager itself.
+pub type ObjectId = u64;
+
+/// The kinds of objects. The number is also the high byte of the kind's operations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+#[repr(u8)]
+pub enum Kind {
+    /// A map that keeps its insertion order.
+    Dict = 1,
+    /// A sequence.
+    List = 2,
+}
+
+/// The kind's name, for messages.
+#[must_use]
+pub fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Dict => "dict",
+        Kind::List => "list",
+    }
+}
+
+impl From<Kind> for u8 {
+    fn from(kind: Kind) -> Self {
+        kind as Self
+    }
+}
+
+impl TryFrom<u8> for Kind {
+    type Error = String;
+
+    fn try_from(number: u8) -> Result<Self, String> {
+        match number {
+            1 => Ok(Self::Dict),
+            2 => Ok(Self::List),
+            _ => Err(format!("unknown kind of object {number}")),
+        }
+    }
+}
+
+/// What running an operation does to its object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Changes nothing: may be sent again freely.
+    Read,
+    /// Changes something, and doing it twice in a row is doing it once.
+    Idempotent,
+    /// Changes something each time it is done.
+    Change,
+}
+
+/// What is known of an operation apart from its types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// The number on the wire.
+    pub number: u16,
+    /// Its name, such as `dict.get`.
+    pub name: &'static str,
+    /// What it does to its object.
+    pub effect: Effect,
+    /// Its time grows with the size of the object, so a large one keeps a thread busy.
+    pub scans: bool,
+}
+
+/// An operation as the client sends it.
+pub trait Operation: Sized {
+    /// Its row of the table.
+    const ROW: Row;
+
+    /// What comes back, borrowed from the reply.
+    type Reply<'r>: Decode<'r>;
+
+    /// Appends the array of its arguments.
+    fn encode(self, out: &mut Vec<u8>);
+}
+
+fn unknown(operation: u16) -> Error {
+    Error::new(Code::UnknownOperation, format!("unknown operation {operation:#06x}"))
+}
+
+/// The effect, and whether the operation scans, from the words in a row's brackets.
+macro_rules! traits {
+    (effect read $($rest:ident)?) => {
+        Effect::Read
+    };
+    (effect idempotent $($rest:ident)?) => {
+        Effect::Idempotent
+    };
+    (effect change $($rest:ident)?) => {
+        Effect::Change
+    };
+    (scans $effect:ident) => {
+        false
+    };
+    (scans $effect:ident scan) => {
+        true
+    };
+}
+
+/// A trait method that takes `&self` for a read and `&mut self` for a change.
+macro_rules! serve_method {
+    ([read] $(#[$doc:meta])* $method:ident $(<$lt:lifetime>)?, $operation:ty, $($source:ident)?) => {
+        $(#[$doc])*
+        #[allow(missing_docs, reason = "the operation's struct has the documentation")]
+        fn $method $(<$lt>)? (&self, operation: $operation $(, $source: Self::Source)?)
+            -> Result<<$operation as Operation>::Reply<'static>>;
+    };
+    ([$effect:ident] $(#[$doc:meta])* $method:ident $(<$lt:lifetime>)?, $operation:ty, $($source:ident)?) => {
+        $(#[$doc])*
+        #[allow(missing_docs, reason = "the operation's struct has the documentation")]
+        fn $method $(<$lt>)? (&mut self, operation: $operation $(, $source: Self::Source)?)
+            -> Result<<$operation as Operation>::Reply<'static>>;
+    };
+}
+
+/// Makes the structs, the request enum and the server's trait of one kind from its rows.
+macro_rules! operations {
+    (
+        $(#[$kind_doc:meta])*
+        $kind:ident;
+        $(
+            $(#[$doc:meta])*
+            $number:literal [$effect:ident $($scan:ident)?] $method:ident:
+            $operation:ident $(<$lt:lifetime>)? { $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? }
+            $(from $source:ident)? -> $reply:ty;
+        )+
+    ) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug)]
+            #[allow(missing_docs, reason = "fields that need it have documentation of their own")]
+            pub struct $operation $(<$lt>)? {
+                $($(#[$field_doc])* pub $field: $type,)*
+            }
+
+            impl $(<$lt>)? Operation for $operation $(<$lt>)? {
+                const ROW: Row = Row {
+                    number: $number,
+                    name: concat!(stringify!($kind), ".", stringify!($method)),
+                    effect: traits!(effect $effect $($scan)?),
+                    scans: traits!(scans $effect $($scan)?),
+                };
+
+                type Reply<'r> = $reply;
+
+                fn encode(self, out: &mut Vec<u8>) {
+                    const FIELDS: &[&str] = &[$(stringify!($field)),*];
+                    crate::message::write_array(out, FIELDS.len() as u32);
+                    $(Encode::encode(self.$field, out);)*
+                }
+            }
+        )+
+
+        $(#[$kind_doc])*
+        #[derive(Debug)]
+        #[allow(missing_docs, reason = "each variant is the operation it holds")]
+        pub enum Request<'a> {
+            $($operation($operation $(<$lt>)?),)+
+        }
+
+        /// Every operation of this kind.
+        pub const ROWS: &[Row] = &[$(<$operation as Operation>::ROW),+];
+
+        impl<'a> Request<'a> {
+            /// Decodes the arguments of the operation with this number.
+            ///
+            /// # Errors
+            /// [`Code::UnknownOperation`] or [`Code::MalformedRequest`], naming the operation.
+            pub fn decode(operation: u16, arguments: &'a [u8]) -> Result<Self> {
+                match operation {
+                    $($number => {
+                        const FIELDS: &[&str] = &[$(stringify!($field)),*];
+                        let decode = || {
+                            #[allow(unused_mut, reason = "an operation may have no arguments")]
+                            let mut decoder = Decoder::array(arguments, FIELDS.len() as u32)?;
+                            let operation = $operation { $($field: decoder.argument(stringify!($field))?),* };
+                            decoder.finish()?;
+                            Ok(Self::$operation(operation))
+                        };
+                        decode().map_err(|error: Error| error.during(<$operation as Operation>::ROW.name))
+                    })+
+                    _ => Err(unknown(operation)),
+                }
+            }
+
+            /// The row of the operation.
+            #[must_use]
+            pub fn row(&self) -> Row {
+                match self {
+                    $(Self::$operation(_) => <$operation as Operation>::ROW,)+
+                }
+            }
+
+            /// The other object that the operation reads, if it is of that sort.
+            #[must_use]
+            pub fn source(&self) -> Option<ObjectId> {
+                match self {
+                    $($(Self::$operation(operation) => Some(operation.$source),)?)+
+                    #[allow(unreachable_patterns, reason = "a kind may have no operation with a source")]
+                    _ => None,
+                }
+            }
+
+            /// Runs the operation on `target` and hands the reply to `sink`, after `target` (a lock,
+            /// perhaps) was let go.
+            ///
+            /// # Errors
+            /// What the operation refuses, naming it; then nothing was changed.
+            pub fn serve<T: Serve>(
+                self,
+                mut target: impl std::ops::DerefMut<Target = T>,
+                source: Option<T::Source>,
+                sink: &mut impl Sink,
+            ) -> Result<()> {
+                let _ = &source;
+                match self {
+                    $(Self::$operation(operation) => {
+                        let reply = target.$method(operation $(, { let $source = source.ok_or_else(crate::operation::no_source)?; $source })?);
+                        let version = target.settle();
+                        drop(target);
+                        let reply = reply.map_err(|error| error.during(<$operation as Operation>::ROW.name))?;
+                        Reply::send(reply, version, sink);
+                        Ok(())
+                    })+
+                }
+            }
+        }
+
+        /// What the server's object must be able to do: a method for each row.
+        pub trait Serve {
+            /// The contents of another object, for operations that read one.
+            type Source;
+
+            /// Ends an operation: counts it if it changed anything, and returns the version.
+            fn settle(&mut self) -> u64;
+
+            $(serve_method!([$effect] $(#[$doc])* $method $(<$lt>)?, $operation $(<$lt>)?, $($source)?);)+
+        }
+    };
+}
+
+pub(crate) use {operations, serve_method, traits};
+
+pub(crate) fn no_source() -> Error {
+    Error::new(Code::Internal, "the other object was not given")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_unique_and_carry_their_kind() {
+        let all: Vec<Row> = [manager::ROWS, dict::ROWS, list::ROWS].concat();
+        let mut numbers: Vec<u16> = all.iter().map(|row| row.number).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers.len(), all.len());
+        assert!(manager::ROWS.iter().all(|row| row.number >> 8 == 0));
+        assert!(dict::ROWS.iter().all(|row| row.number >> 8 == Kind::Dict as u16));
+        assert!(list::ROWS.iter().all(|row| row.number >> 8 == Kind::List as u16));
+    }
+
+    #[test]
+    fn an_operation_decodes_to_what_was_encoded() {
+        let mut arguments = Vec::new();
+        let key = rmp_serde::to_vec("key").unwrap();
+        dict::Get { key: (&key).into() }.encode(&mut arguments);
+        let request = dict::Request::decode(dict::Get::ROW.number, &arguments).unwrap();
+        assert!(matches!(&request, dict::Request::Get(get) if get.key.as_slice() == key));
+        assert_eq!(request.row().name, "dict.get");
+        assert_eq!(request.source(), None);
+    }
+
+    #[test]
+    fn a_request_that_does_not_decode_says_where() {
+        let error = dict::Request::decode(dict::Get::ROW.number, &[0x90]).unwrap_err();
+        assert_eq!(error.message, "dict.get: expected 1 arguments, found 0");
+        assert_eq!(dict::Request::decode(0x01ff, &[0x90]).unwrap_err().code, Code::UnknownOperation);
+    }
+}

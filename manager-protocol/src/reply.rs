@@ -1,0 +1,241 @@
+//! How arguments and replies are encoded and decoded: any serde type, or a sequence of any length.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Code, Error, Result};
+use crate::message::write_array;
+use crate::msgpack::{Reader, Token};
+
+/// A sequence that is encoded, or decoded, one item at a time: nothing holds all of it twice.
+pub struct Many<'a, T>(Box<dyn ExactSizeIterator<Item = T> + Send + 'a>);
+
+impl<'a, T> Many<'a, T> {
+    /// The items of an iterator that knows how many it has.
+    pub fn new(items: impl ExactSizeIterator<Item = T> + Send + 'a) -> Self {
+        Self(Box::new(items))
+    }
+}
+
+impl<T> Iterator for Many<'_, T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        self.0.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl<T> ExactSizeIterator for Many<'_, T> {}
+
+impl<T> fmt::Debug for Many<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Many({} items)", self.len())
+    }
+}
+
+/// Takes arguments, or a result, off a slice one after the other.
+pub struct Decoder<'a> {
+    reader: Reader<'a>,
+}
+
+impl<'a> Decoder<'a> {
+    /// Starts at the beginning of `bytes`.
+    #[must_use]
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { reader: Reader::new(bytes) }
+    }
+
+    /// Starts inside an array that must have exactly `len` elements.
+    ///
+    /// # Errors
+    /// [`Code::MalformedRequest`] if it has not.
+    pub fn array(bytes: &'a [u8], len: u32) -> Result<Self> {
+        let mut decoder = Self::new(bytes);
+        match decoder.reader.token() {
+            Ok(Token::Array(found)) if found == len => Ok(decoder),
+            Ok(Token::Array(found)) => Err(malformed(format!("expected {len} arguments, found {found}"))),
+            Ok(_) | Err(_) => Err(malformed(format!("expected an array of {len} arguments"))),
+        }
+    }
+
+    /// Takes the argument called `name`.
+    ///
+    /// # Errors
+    /// [`Code::MalformedRequest`], naming the argument.
+    pub fn argument<T: Decode<'a>>(&mut self, name: &str) -> Result<T> {
+        T::decode(self).map_err(|error| error.during(format_args!("argument `{name}`")))
+    }
+
+    /// Checks that nothing is left.
+    ///
+    /// # Errors
+    /// [`Code::MalformedRequest`] if bytes are left.
+    pub fn finish(self) -> Result<()> {
+        if self.reader.rest().is_empty() { Ok(()) } else { Err(malformed("bytes after the last argument")) }
+    }
+}
+
+/// What can be taken off a [`Decoder`]: every serde type, and [`Many`].
+pub trait Decode<'a>: Sized {
+    /// Takes the next value.
+    ///
+    /// # Errors
+    /// [`Code::MalformedRequest`] if it is malformed, or of another type.
+    fn decode(decoder: &mut Decoder<'a>) -> Result<Self>;
+}
+
+impl<'a, T: Deserialize<'a>> Decode<'a> for T {
+    fn decode(decoder: &mut Decoder<'a>) -> Result<Self> {
+        let value = decoder.reader.value().map_err(|fault| malformed(format!("malformed MessagePack: {fault}")))?;
+        rmp_serde::from_slice(value).map_err(|error| {
+            if let rmp_serde::decode::Error::Syntax(reason) = error
+                && reason.starts_with("malformed MessagePack")
+            {
+                // Written by `Encoded`. Other messages of serde quote what they found.
+                return malformed(reason);
+            }
+            malformed(format!("not a {}", std::any::type_name::<T>()))
+        })
+    }
+}
+
+impl<'a, T: Deserialize<'a> + Send + 'a> Decode<'a> for Many<'a, T> {
+    /// Decodes every item once, to be sure of it, and again when it is asked for; none is kept.
+    fn decode(decoder: &mut Decoder<'a>) -> Result<Self> {
+        let Ok(Token::Array(len)) = decoder.reader.token() else {
+            return Err(malformed("not an array"));
+        };
+        let items = Decoder { reader: decoder.reader.clone() };
+        for index in 0..len {
+            T::decode(decoder).map_err(|error| error.during(format_args!("item {index}")))?;
+        }
+        Ok(Self::new(Items { decoder: items, left: len as usize, item: std::marker::PhantomData }))
+    }
+}
+
+/// The items of a sequence that was decoded once already.
+struct Items<'a, T> {
+    decoder: Decoder<'a>,
+    left: usize,
+    item: std::marker::PhantomData<fn() -> T>,
+}
+
+impl<'a, T: Deserialize<'a>> Iterator for Items<'a, T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        self.left = self.left.checked_sub(1)?;
+        Some(T::decode(&mut self.decoder).expect("each item was decoded once before"))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl<'a, T: Deserialize<'a>> ExactSizeIterator for Items<'a, T> {}
+
+/// What can be written as an argument: every serde type, and [`Many`].
+pub trait Encode {
+    /// Appends the encoded value.
+    fn encode(self, out: &mut Vec<u8>);
+}
+
+impl<T: Serialize> Encode for T {
+    fn encode(self, out: &mut Vec<u8>) {
+        write_item(out, &self);
+    }
+}
+
+impl<T: Serialize> Encode for Many<'_, T> {
+    fn encode(self, out: &mut Vec<u8>) {
+        write_array(out, self.count_u32());
+        for item in self {
+            write_item(out, &item);
+        }
+    }
+}
+
+impl<T> Many<'_, T> {
+    /// How many items, as the head of an array has it.
+    ///
+    /// # Panics
+    /// If there are 2^32 items or more; limits on objects and messages are far below.
+    #[must_use]
+    pub fn count_u32(&self) -> u32 {
+        u32::try_from(self.len()).expect("limits keep sequences below 2^32 items")
+    }
+}
+
+/// Where the server writes a reply.
+pub trait Sink {
+    /// Takes a reply that is one value.
+    fn value<T: Serialize>(&mut self, version: u64, value: &T);
+
+    /// Takes a reply that is a sequence; it may be encoded later, a part at a time.
+    fn many<T: Serialize + 'static>(&mut self, version: u64, items: Many<'static, T>);
+}
+
+/// What an operation may reply with: every serde type, and [`Many`].
+pub trait Reply {
+    /// Hands the reply to the sink.
+    fn send(self, version: u64, sink: &mut impl Sink);
+}
+
+impl<T: Serialize> Reply for T {
+    fn send(self, version: u64, sink: &mut impl Sink) {
+        sink.value(version, &self);
+    }
+}
+
+impl<T: Serialize + 'static> Reply for Many<'static, T> {
+    fn send(self, version: u64, sink: &mut impl Sink) {
+        sink.many(version, self);
+    }
+}
+
+/// Appends one encoded value.
+pub fn write_item<T: Serialize>(out: &mut Vec<u8>, value: &T) {
+    rmp_serde::encode::write(out, value).expect("the protocol's own types always serialise into memory");
+}
+
+fn malformed(message: impl Into<String>) -> Error {
+    Error::new(Code::MalformedRequest, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Encoded;
+
+    #[test]
+    fn a_sequence_round_trips() {
+        let mut bytes = Vec::new();
+        Many::new([1_u64, 2, 300].into_iter()).encode(&mut bytes);
+        let many = Many::<u64>::decode(&mut Decoder::new(&bytes)).unwrap();
+        assert_eq!(many.collect::<Vec<_>>(), [1, 2, 300]);
+    }
+
+    #[test]
+    fn a_fault_names_the_argument_and_the_item_but_quotes_nothing() {
+        let mut bytes = vec![0x91];
+        Many::new([Encoded::Borrowed(&[0x01]), Encoded::Borrowed(&[0xc1])].into_iter()).encode(&mut bytes);
+        let mut decoder = Decoder::array(&bytes, 1).unwrap();
+        let error = decoder.argument::<Many<'_, Encoded<'_>>>("values").unwrap_err();
+        assert_eq!(error.message, "argument `values`: item 1: malformed MessagePack: the reserved byte 0xc1");
+
+        let mut decoder = Decoder::array(&[0x91, 0xa6, b's', b'e', b'c', b'r', b'e', b't'], 1).unwrap();
+        let error = decoder.argument::<u64>("index").unwrap_err();
+        assert_eq!(error.message, "argument `index`: not a u64");
+    }
+
+    #[test]
+    fn the_number_of_arguments_is_checked_before_them() {
+        assert!(Decoder::array(&[0x92, 0, 0], 1).is_err_and(|error| error.message.contains("found 2")));
+    }
+}
