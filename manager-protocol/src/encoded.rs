@@ -1,6 +1,7 @@
 //! One MessagePack value in its encoded form: what the server stores and never looks into.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::de::{DeserializeOwned, Deserializer, Visitor};
@@ -21,28 +22,28 @@ pub enum Encoded<'a> {
     Shared(SharedBytes),
 }
 
-/// A tail of an immutable shared allocation.
+/// A piece of an immutable shared allocation.
 #[derive(Clone)]
 pub struct SharedBytes {
     bytes: Arc<[u8]>,
-    start: usize,
+    range: Range<usize>,
 }
 
 impl SharedBytes {
-    /// The bytes from `start` on.
+    /// The bytes in `range`.
     ///
     /// # Panics
-    /// If `start` is past the end.
+    /// If the range is not inside the allocation.
     #[must_use]
-    pub fn new(bytes: Arc<[u8]>, start: usize) -> Self {
-        assert!(start <= bytes.len(), "a tail starts inside its allocation");
-        Self { bytes, start }
+    pub fn new(bytes: Arc<[u8]>, range: Range<usize>) -> Self {
+        assert!(bytes.get(range.clone()).is_some(), "a piece lies inside its allocation");
+        Self { bytes, range }
     }
 
     /// The bytes.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
-        &self.bytes[self.start..]
+        &self.bytes[self.range.clone()]
     }
 }
 
@@ -79,7 +80,8 @@ impl<'a> From<&'a Vec<u8>> for Encoded<'a> {
 
 impl From<Arc<[u8]>> for Encoded<'static> {
     fn from(bytes: Arc<[u8]>) -> Self {
-        Self::Shared(SharedBytes::new(bytes, 0))
+        let range = 0..bytes.len();
+        Self::Shared(SharedBytes { bytes, range })
     }
 }
 
@@ -132,12 +134,27 @@ impl<'de> Visitor<'de> for EncodedVisitor {
 /// # Errors
 /// [`Code::MalformedRequest`] if the type cannot be serialised, or breaks a limit of the protocol.
 pub fn encode_value<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
+    let mut out = Vec::new();
+    append_value(&mut out, value)?;
+    Ok(out)
+}
+
+/// Encodes a value as [`encode_value`] does, at the end of `out`: many values, one allocation.
+///
+/// # Errors
+/// As [`encode_value`]; `out` is then as it was.
+pub fn append_value<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result<()> {
     let refused = |reason: &dyn fmt::Display| {
         Error::new(Code::MalformedRequest, format!("cannot encode a {}: {reason}", std::any::type_name::<T>()))
     };
-    let bytes = rmp_serde::to_vec_named(value).map_err(|error| refused(&error))?;
-    msgpack::check(&bytes).map_err(|fault| refused(&fault))?;
-    Ok(bytes)
+    let start = out.len();
+    let encoded = rmp_serde::encode::write_named(out, value)
+        .map_err(|error| refused(&error))
+        .and_then(|()| msgpack::check(&out[start..]).map_err(|fault| refused(&fault)));
+    if encoded.is_err() {
+        out.truncate(start);
+    }
+    encoded
 }
 
 /// Decodes one whole value.

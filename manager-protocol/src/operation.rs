@@ -222,7 +222,7 @@ macro_rules! operations {
             /// perhaps) was let go.
             ///
             /// # Errors
-            /// What the operation refuses, naming it; then nothing was changed.
+            /// What the operation refuses; then nothing was changed.
             pub fn serve<T: Serve>(
                 self,
                 mut target: impl std::ops::DerefMut<Target = T>,
@@ -235,8 +235,7 @@ macro_rules! operations {
                         let reply = target.$method(operation $(, { let $source = source.ok_or_else(crate::operation::no_source)?; $source })?);
                         let version = target.settle();
                         drop(target);
-                        let reply = reply.map_err(|error| error.during(<$operation as Operation>::ROW.name))?;
-                        Reply::send(reply, version, sink);
+                        Reply::send(reply?, version, sink);
                         Ok(())
                     })+
                 }

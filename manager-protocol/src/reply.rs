@@ -16,6 +16,14 @@ impl<'a, T> Many<'a, T> {
     pub fn new(items: impl ExactSizeIterator<Item = T> + Send + 'a) -> Self {
         Self(Box::new(items))
     }
+
+    /// The items of an iterator that has exactly `len`.
+    pub fn counted(items: impl Iterator<Item = T> + Send + 'a, len: usize) -> Self
+    where
+        T: 'a,
+    {
+        Self(Box::new(Counted { items, left: len }))
+    }
 }
 
 impl<T> Iterator for Many<'_, T> {
@@ -37,6 +45,29 @@ impl<T> fmt::Debug for Many<'_, T> {
         write!(f, "Many({} items)", self.len())
     }
 }
+
+/// An iterator that is known to have `left` items.
+struct Counted<I> {
+    items: I,
+    left: usize,
+}
+
+impl<I: Iterator> Iterator for Counted<I> {
+    type Item = I::Item;
+
+    fn next(&mut self) -> Option<I::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let item = self.items.next();
+        debug_assert!(item.is_some(), "the count is exact");
+        item
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl<I: Iterator> ExactSizeIterator for Counted<I> {}
 
 /// Takes arguments, or a result, off a slice one after the other.
 pub struct Decoder<'a> {
