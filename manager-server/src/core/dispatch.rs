@@ -99,7 +99,12 @@ pub(super) fn run(
 }
 
 /// Locks a state for one operation, unless that takes long and must not.
-fn lock<T: Discards>(shared: &Shared<T>, row: Row, pace: Pace, len: impl Fn(&T) -> usize) -> Result<Guard<'_, T>, Stop> {
+fn lock<T: Discards>(
+    shared: &Shared<T>,
+    row: Row,
+    pace: Pace,
+    len: impl Fn(&T) -> usize,
+) -> Result<Guard<'_, T>, Stop> {
     let guard = shared.lock(pace).ok_or(Stop::Postponed)?;
     if row.scans && pace == Pace::Inline && len(&guard) > LARGE {
         return Err(Stop::Postponed);

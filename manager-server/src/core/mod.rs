@@ -14,9 +14,7 @@ mod value;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use manager_protocol::{
-    Code, DEFAULT_MAX_FRAME, DEFAULT_MAX_MESSAGE, Error, RequestHeader, write_error_reply,
-};
+use manager_protocol::{Code, DEFAULT_MAX_FRAME, DEFAULT_MAX_MESSAGE, Error, RequestHeader, write_error_reply};
 
 use dispatch::Stop;
 use registry::Registry;
@@ -99,16 +97,23 @@ impl Core {
     ///
     /// A panic in an operation is answered as [`Code::Internal`] and harms no other request.
     pub fn dispatch(&self, request: RequestHeader<'_>, pace: Pace, out: &mut Vec<u8>) -> Outcome {
-        let start = out.len();
-        let mut sink = FrameSink::new(request.id, self.limits.max_frame, out);
-        let served = catch_unwind(AssertUnwindSafe(|| {
+        self.answer(request, out, |sink| {
             if request.object == 0 {
-                dispatch::run_manager(&self.registry, request, pace, &mut sink)
+                dispatch::run_manager(&self.registry, request, pace, sink)
             } else {
-                dispatch::run(&self.registry, request, pace, &mut sink)
+                dispatch::run(&self.registry, request, pace, sink)
             }
-        }));
-        let error = match served {
+        })
+    }
+
+    fn answer(
+        &self,
+        request: RequestHeader<'_>,
+        out: &mut Vec<u8>,
+        serve: impl FnOnce(&mut FrameSink<'_>) -> Result<(), Stop>,
+    ) -> Outcome {
+        let mut sink = FrameSink::new(request.id, self.limits.max_frame, out);
+        let error = match catch_unwind(AssertUnwindSafe(|| serve(&mut sink))) {
             Ok(Ok(())) => return sink.stream.take().map_or(Outcome::Replied, Outcome::Streaming),
             Ok(Err(Stop::Refused(error))) => error,
             Ok(Err(Stop::Postponed)) => {
@@ -120,8 +125,99 @@ impl Core {
                 format!("operation {:#06x} failed inside the server; this is a bug", request.operation),
             ),
         };
-        out.truncate(start);
+        sink.rewind();
         write_error_reply(out, request.id, &error);
         Outcome::Replied
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use manager_protocol::{ErrorReply, FrameKind, decode_body, dict, list, manager, split_frame};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The code of the refusal that `out` holds, if it holds one.
+    fn refusal(out: &[u8]) -> Option<u16> {
+        let (frame, _) = split_frame(out, usize::MAX).unwrap()?;
+        (frame.kind == FrameKind::Error).then(|| decode_body::<ErrorReply>(frame.kind, frame.body).unwrap().code)
+    }
+
+    /// One argument: what operations expect, and what they do not.
+    fn argument() -> impl Strategy<Value = Vec<u8>> {
+        let bin = |value: Vec<u8>| {
+            let mut out = Vec::new();
+            rmp::encode::write_bin(&mut out, &value).unwrap();
+            out
+        };
+        let scalar = prop_oneof![
+            any::<i64>().prop_map(|number| rmp_serde::to_vec(&number).unwrap()),
+            (-5_i64..5).prop_map(|number| rmp_serde::to_vec(&number).unwrap()),
+            any::<f64>().prop_map(|number| rmp_serde::to_vec(&number).unwrap()),
+            any::<bool>().prop_map(|yes| rmp_serde::to_vec(&yes).unwrap()),
+            "[ab]{0,2}".prop_map(|text| rmp_serde::to_vec(&text).unwrap()),
+            Just(vec![0xc0]),
+            Just(vec![0x82, 0x01, 0x02, 0xa1, b'k', 0x92, 0x01, 0xc0]),
+        ];
+        let encoded = scalar.clone().prop_map(bin);
+        let leaf = prop_oneof![3 => encoded, 2 => scalar, 1 => any::<Vec<u8>>()];
+        leaf.prop_recursive(2, 12, 4, |inner| {
+            prop::collection::vec(inner, 0..4).prop_map(|items| {
+                let mut out = vec![0x90 | items.len() as u8];
+                items.iter().for_each(|item| out.extend(item));
+                out
+            })
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+        #[test]
+        fn no_arguments_whatever_make_an_operation_panic(
+            calls in prop::collection::vec((0_usize..100, 0_u64..4, prop::collection::vec(argument(), 0..4)), 1..40),
+        ) {
+            let core = Core::new(Limits { max_items: 1000, max_frame: 200, ..Limits::default() });
+            for (name, kind) in [("dict", 1), ("list", 2)] {
+                let arguments = rmp_serde::to_vec(&(name, kind)).unwrap();
+                let open = RequestHeader { id: 0, operation: manager::ROWS[1].number, object: 0, arguments: &arguments };
+                core.dispatch(open, Pace::Inline, &mut Vec::new());
+            }
+            let rows = [manager::ROWS, dict::ROWS, list::ROWS].concat();
+            for (row, object, arguments) in calls {
+                let row = rows[row % rows.len()];
+                let mut encoded = vec![0x90 | arguments.len() as u8];
+                arguments.iter().for_each(|argument| encoded.extend(argument));
+                let request = RequestHeader { id: 1, operation: row.number, object, arguments: &encoded };
+                let mut out = Vec::new();
+                match core.dispatch(request, Pace::Patient, &mut out) {
+                    Outcome::Replied => prop_assert_ne!(refusal(&out), Some(Code::Internal.number()), "{}", row.name),
+                    Outcome::Streaming(mut stream) => while stream.next_part(&mut out) {},
+                    Outcome::Postponed => prop_assert!(false, "{} was postponed though there is time", row.name),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_panic_answers_its_own_request_and_leaves_the_replies_before_it() {
+        let core = Core::new(Limits::default());
+        let ping = |id| RequestHeader { id, operation: 1, object: 0, arguments: &[0x90] };
+        let mut out = Vec::new();
+        core.dispatch(ping(1), Pace::Inline, &mut out);
+        let before = out.clone();
+        let outcome = core.answer(ping(2), &mut out, |sink| {
+            manager_protocol::Sink::value(sink, 0, &"half a reply");
+            panic!("as a bug would");
+        });
+        assert!(matches!(outcome, Outcome::Replied));
+        let after = out.strip_prefix(before.as_slice()).expect("earlier replies are untouched");
+        let (frame, used) = split_frame(after, 1000).unwrap().unwrap();
+        assert_eq!((frame.kind, used), (FrameKind::Error, after.len()));
+        let error: ErrorReply = decode_body(frame.kind, frame.body).unwrap();
+        assert_eq!((error.id, error.code), (2, Code::Internal.number()));
+        let mut next = Vec::new();
+        core.dispatch(ping(1), Pace::Inline, &mut next);
+        assert_eq!(next, before, "the core goes on");
     }
 }

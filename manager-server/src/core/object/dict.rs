@@ -15,8 +15,8 @@ use manager_protocol::{Code, Encoded, Error, Many, Result};
 
 use super::{Discards, PAGE_BYTES, Transactional};
 use crate::core::value::{Key, Probe, add, canonical};
-use entries::{Entries, Entry};
 pub(in crate::core) use entries::Snapshot;
+use entries::{Entries, Entry};
 use index::Index;
 
 /// The state of one dict.
@@ -269,8 +269,7 @@ impl dict::Serve for Dict {
     }
 
     fn get_many(&self, operation: dict::GetMany<'_>) -> Result<Many<'static, Option<Encoded<'static>>>> {
-        let found: Result<Vec<_>> =
-            operation.keys.map(|key| Ok(self.entry(&key)?.map(Entry::shared_value))).collect();
+        let found: Result<Vec<_>> = operation.keys.map(|key| Ok(self.entry(&key)?.map(Entry::shared_value))).collect();
         Ok(Many::new(found?.into_iter()))
     }
 

@@ -110,9 +110,9 @@ fn many(
     values: Sequence,
     indices: impl ExactSizeIterator<Item = usize> + Send + 'static,
 ) -> Many<'static, Encoded<'static>> {
-    Many::new(indices.map(move |index| {
-        shared(values.get(index).cloned().expect("the indices were made for this copy"))
-    }))
+    Many::new(
+        indices.map(move |index| shared(values.get(index).cloned().expect("the indices were made for this copy"))),
+    )
 }
 
 fn all(values: Sequence) -> Many<'static, Encoded<'static>> {

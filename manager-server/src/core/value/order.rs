@@ -144,14 +144,20 @@ mod tests {
     }
 
     fn mixed() -> Vec<Arc<[u8]>> {
-        [values(&[1, -3, 9_007_199_254_740_993_i64]), values(&[0.5, 9_007_199_254_740_992.0, -1e300, f64::INFINITY])].concat()
+        [values(&[1, -3, 9_007_199_254_740_993_i64]), values(&[0.5, 9_007_199_254_740_992.0, -1e300, f64::INFINITY])]
+            .concat()
     }
 
     #[test]
     fn integers_and_floats_compare_exactly() {
         let expected = [
-            values(&[-1e300]), values(&[-3]), values(&[0.5]), values(&[1]),
-            values(&[9_007_199_254_740_992.0]), values(&[9_007_199_254_740_993_i64]), values(&[f64::INFINITY]),
+            values(&[-1e300]),
+            values(&[-3]),
+            values(&[0.5]),
+            values(&[1]),
+            values(&[9_007_199_254_740_992.0]),
+            values(&[9_007_199_254_740_993_i64]),
+            values(&[f64::INFINITY]),
         ]
         .concat();
         assert_eq!(sort(mixed(), false).unwrap(), expected);

@@ -7,7 +7,7 @@
 //! Chunks are shared with snapshots and copied when one of the two changes them: taking a snapshot
 //! of a million entries takes a fraction of a millisecond, however long it is then read.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use manager_protocol::{Encoded, SharedBytes};
@@ -65,7 +65,8 @@ type Chunk = Vec<(u8, Entry)>;
 
 #[derive(Debug, Default)]
 pub(super) struct Entries {
-    chunks: BTreeMap<u64, Arc<Chunk>>,
+    /// By their number, ascending; those that would be empty are missing.
+    chunks: VecDeque<(u64, Arc<Chunk>)>,
     len: usize,
     next: u64,
 }
@@ -89,25 +90,23 @@ impl Entries {
     }
 
     pub(super) fn get(&self, seq: u64) -> Option<&Entry> {
-        let chunk = self.chunks.get(&(seq / CHUNK))?;
-        let at = chunk.binary_search_by_key(&offset(seq), |(offset, _)| *offset).ok()?;
-        Some(&chunk[at].1)
+        let (chunk, at) = self.place(seq)?;
+        Some(&self.chunks[chunk].1[at].1)
     }
 
     /// Exchanges an entry that is there and returns the old one.
     pub(super) fn replace(&mut self, seq: u64, entry: Entry) -> Entry {
-        let chunk = Arc::make_mut(self.chunks.get_mut(&(seq / CHUNK)).expect(INDEXED));
-        let at = chunk.binary_search_by_key(&offset(seq), |(offset, _)| *offset).expect(INDEXED);
-        std::mem::replace(&mut chunk[at].1, entry)
+        let (chunk, at) = self.place(seq).expect(INDEXED);
+        std::mem::replace(&mut Arc::make_mut(&mut self.chunks[chunk].1)[at].1, entry)
     }
 
     /// Removes an entry that is there.
     pub(super) fn remove(&mut self, seq: u64) -> Entry {
-        let chunk = Arc::make_mut(self.chunks.get_mut(&(seq / CHUNK)).expect(INDEXED));
-        let at = chunk.binary_search_by_key(&offset(seq), |(offset, _)| *offset).expect(INDEXED);
-        let (_, entry) = chunk.remove(at);
-        if chunk.is_empty() {
-            self.chunks.remove(&(seq / CHUNK));
+        let (chunk, at) = self.place(seq).expect(INDEXED);
+        let entries = Arc::make_mut(&mut self.chunks[chunk].1);
+        let (_, entry) = entries.remove(at);
+        if entries.is_empty() {
+            self.chunks.remove(chunk);
         }
         self.len -= 1;
         entry
@@ -115,33 +114,70 @@ impl Entries {
 
     /// Puts an entry at a number that is free: a new one, or where it was before.
     pub(super) fn put_back(&mut self, seq: u64, entry: Entry) {
-        let chunk = Arc::make_mut(self.chunks.entry(seq / CHUNK).or_default());
-        let at = chunk.partition_point(|(offset, _)| *offset < self::offset(seq));
-        chunk.insert(at, (offset(seq), entry));
+        let number = seq / CHUNK;
+        let chunk = self.chunk(number).unwrap_or_else(|free| {
+            self.chunks.insert(free, (number, Arc::default()));
+            free
+        });
+        let entries = Arc::make_mut(&mut self.chunks[chunk].1);
+        let at = entries.partition_point(|(offset, _)| *offset < self::offset(seq));
+        entries.insert(at, (offset(seq), entry));
         self.len += 1;
     }
 
+    /// The chunk and the position of an entry, if it is there.
+    fn place(&self, seq: u64) -> Option<(usize, usize)> {
+        let chunk = self.chunk(seq / CHUNK).ok()?;
+        let entries = &self.chunks[chunk].1;
+        let offset = offset(seq);
+        // Where it is if nothing was removed before it, and past where it is otherwise.
+        let latest = usize::from(offset).min(entries.len() - 1);
+        if entries[latest].0 == offset {
+            return Some((chunk, latest));
+        }
+        let at = entries[..latest].binary_search_by_key(&offset, |(offset, _)| *offset).ok()?;
+        Some((chunk, at))
+    }
+
+    /// The position of the chunk with this number, or else where it would be.
+    fn chunk(&self, number: u64) -> Result<usize, usize> {
+        let (Some((first, _)), Some((last, _))) = (self.chunks.front(), self.chunks.back()) else {
+            return Err(0);
+        };
+        if number > *last {
+            return Err(self.chunks.len());
+        }
+        // As above: most chunks stand where they would if none was missing.
+        let latest = number.saturating_sub(*first).min(self.chunks.len() as u64 - 1) as usize;
+        if self.chunks[latest].0 == number {
+            return Ok(latest);
+        }
+        self.chunks.binary_search_by_key(&number, |(number, _)| *number)
+    }
+
     pub(super) fn first(&self) -> Option<u64> {
-        let (number, chunk) = self.chunks.first_key_value()?;
+        let (number, chunk) = self.chunks.front()?;
         Some(number * CHUNK + u64::from(chunk.first()?.0))
     }
 
     pub(super) fn last(&self) -> Option<u64> {
-        let (number, chunk) = self.chunks.last_key_value()?;
+        let (number, chunk) = self.chunks.back()?;
         Some(number * CHUNK + u64::from(chunk.last()?.0))
     }
 
     /// The entries behind a number (or from the first on).
     pub(super) fn after(&self, seq: Option<u64>) -> impl Iterator<Item = (u64, &Entry)> {
         let start = seq.map_or(0, |seq| seq.saturating_add(1));
-        self.chunks.range(start / CHUNK..).flat_map(numbered).skip_while(move |(seq, _)| *seq < start)
+        let chunk = self.chunk(start / CHUNK).unwrap_or_else(|free| free);
+        self.chunks.range(chunk..).flat_map(numbered).skip_while(move |(seq, _)| *seq < start)
     }
 
     /// The entries before a number (or from the last on), backwards.
     pub(super) fn before(&self, seq: Option<u64>) -> impl Iterator<Item = (u64, &Entry)> {
         let end = seq.unwrap_or(u64::MAX);
+        let chunks = self.chunk(end / CHUNK).map_or_else(|free| free, |chunk| chunk + 1);
         self.chunks
-            .range(..=end / CHUNK)
+            .range(..chunks)
             .rev()
             .flat_map(|chunk| numbered(chunk).rev())
             .skip_while(move |(seq, _)| *seq >= end)
@@ -149,12 +185,12 @@ impl Entries {
 
     /// All entries as they are now.
     pub(super) fn snapshot(&self) -> Snapshot {
-        let chunks: Vec<_> = self.chunks.iter().map(|(number, chunk)| (*number, Arc::clone(chunk))).collect();
+        let chunks: Vec<_> = self.chunks.iter().cloned().collect();
         Snapshot { chunks: chunks.into_iter(), current: None, left: self.len }
     }
 }
 
-fn numbered<'a>((number, chunk): (&u64, &'a Arc<Chunk>)) -> impl DoubleEndedIterator<Item = (u64, &'a Entry)> {
+fn numbered((number, chunk): &(u64, Arc<Chunk>)) -> impl DoubleEndedIterator<Item = (u64, &Entry)> {
     let first = number * CHUNK;
     chunk.iter().map(move |(offset, entry)| (first + u64::from(*offset), entry))
 }

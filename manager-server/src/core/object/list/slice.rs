@@ -69,7 +69,9 @@ mod tests {
 
     #[test]
     fn an_empty_slice_still_has_a_place() {
-        let place = |start, stop| Indices::new(Range { start: Some(start), stop: Some(stop), step: 1 }, 4).unwrap().contiguous();
+        let place = |start, stop| {
+            Indices::new(Range { start: Some(start), stop: Some(stop), step: 1 }, 4).unwrap().contiguous()
+        };
         assert_eq!(place(2, 2), Some(2..2));
         assert_eq!(place(3, 1), Some(3..3));
         assert_eq!(place(9, 9), Some(4..4));
