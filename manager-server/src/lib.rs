@@ -1,1 +1,36 @@
-//! x
+//! A server of shared dicts and lists: one process holds them, any number of others change them by
+//! requests over a Unix socket.
+//!
+//! [`Server`] runs one inside any program; the program `manager-server` is one by itself. What the
+//! requests do is decided by [`core`], which knows nothing of sockets, threads or time; everything
+//! else here carries frames to it and back, and keeps peers within their limits.
+//!
+//! ```
+//! use manager_server::{Config, Server};
+//!
+//! let server = Server::start(Config::private()?)?;
+//! println!("clients connect to {}", server.socket().display());
+//! server.shutdown();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#![forbid(unsafe_code)]
+
+pub mod core;
+pub mod daemon;
+
+mod accept;
+mod args;
+mod config;
+mod connection;
+mod conversation;
+mod handshake;
+mod inbox;
+mod listener;
+mod server;
+mod stop;
+mod wire;
+mod worker;
+
+pub use config::Config;
+pub use server::{Server, StartError};

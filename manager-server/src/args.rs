@@ -1,0 +1,197 @@
+//! The arguments of the program `manager-server`.
+
+use std::path::PathBuf;
+
+use clap::builder::RangedU64ValueParser;
+use clap::{Parser, ValueEnum};
+use manager_protocol::MAX_HELLO_BYTES;
+use manager_socket::SocketError;
+
+use crate::config::{Config, LARGEST_FRAME};
+
+/// Holds dicts and lists in memory and lets many processes share them over a Unix socket.
+#[derive(Debug, Parser)]
+#[command(name = "manager-server", version, after_help = MORE, max_term_width = 100)]
+pub(crate) struct Args {
+    /// Where to listen [default: $XDG_RUNTIME_DIR/manager/manager.sock, else the same under
+    /// /run/user/UID, else, for root, /run/manager/manager.sock]
+    ///
+    /// The directory must belong to you and be open to nobody else. It is made if it is missing.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+
+    /// Threads that serve connections [default: one for each CPU]
+    #[arg(long, value_name = "N", value_parser = count(1024))]
+    pub(crate) workers: Option<usize>,
+
+    /// Largest request that a client may send in parts, such as 100MB or 1GiB [default: 512MiB]
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub(crate) max_message: Option<usize>,
+
+    /// Largest frame, sent or received; what is larger travels in parts [default: 16MiB]
+    #[arg(long, value_name = "BYTES", value_parser = frame)]
+    pub(crate) max_frame: Option<usize>,
+
+    /// Most connections at one time [default: 4096]
+    #[arg(long, value_name = "N", value_parser = count(1 << 20))]
+    pub(crate) max_connections: Option<usize>,
+
+    /// Most objects at one time [default: 1000000]
+    #[arg(long, value_name = "N", value_parser = count(u64::MAX))]
+    pub(crate) max_objects: Option<usize>,
+
+    /// Let this user connect too; may be given several times
+    ///
+    /// With this or --allow-gid, the socket can be reached by everybody who can enter its directory,
+    /// and the system's word for who connects decides.
+    #[arg(long = "allow-uid", value_name = "UID")]
+    pub(crate) allow_uids: Vec<u32>,
+
+    /// Let processes of this (primary) group connect too; may be given several times
+    #[arg(long = "allow-gid", value_name = "GID")]
+    pub(crate) allow_gids: Vec<u32>,
+
+    /// How much to log to stderr [default: $RUST_LOG, else info]
+    ///
+    /// Keys and values are never logged.
+    #[arg(long, value_name = "LEVEL", value_enum)]
+    pub(crate) log: Option<LogLevel>,
+
+    /// How to write the log
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+}
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum LogLevel {
+    Off,
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// How each line of the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+impl Args {
+    /// The configuration that the arguments ask for.
+    pub(crate) fn config(&self) -> Result<Config, SocketError> {
+        let socket = self.socket.clone().map_or_else(manager_socket::default_socket, Ok)?;
+        let mut config = Config::new(socket);
+        let replace = |place: &mut usize, given: Option<usize>| *place = given.unwrap_or(*place);
+        replace(&mut config.workers, self.workers);
+        replace(&mut config.limits.max_message, self.max_message);
+        replace(&mut config.limits.max_frame, self.max_frame);
+        replace(&mut config.max_connections, self.max_connections);
+        replace(&mut config.limits.max_objects, self.max_objects);
+        config.allow_uids.clone_from(&self.allow_uids);
+        config.allow_gids.clone_from(&self.allow_gids);
+        Ok(config)
+    }
+}
+
+impl LogLevel {
+    /// The level's name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+fn count(max: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=max)
+}
+
+fn frame(text: &str) -> Result<usize, String> {
+    let size = bytes(text)?;
+    if !(MAX_HELLO_BYTES..=LARGEST_FRAME).contains(&size) {
+        return Err(format!("not from {MAX_HELLO_BYTES} bytes to {LARGEST_FRAME}"));
+    }
+    Ok(size)
+}
+
+fn bytes(text: &str) -> Result<usize, String> {
+    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let factor = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        _ => return Err(format!("unknown unit {:?}: use B, KB, MB, GB, KiB, MiB or GiB", unit.trim())),
+    };
+    let number: usize = digits.parse().map_err(|_| "not a number of bytes, such as 1000000, 100MB or 1GiB")?;
+    match number.checked_mul(factor) {
+        None => Err("more bytes than can be counted".into()),
+        Some(0) => Err("0 bytes is too little".into()),
+        Some(size) => Ok(size),
+    }
+}
+
+const MORE: &str = "\
+Example:
+  manager-server --socket /run/user/1000/demo/manager.sock
+  prints `manager-server VERSION listening on PATH` once clients can connect. Stop it with Ctrl-C or
+  SIGTERM: it finishes what is running and tells its clients. What it holds is gone then.
+
+Exit codes:
+  0    stopped as asked
+  1    failed
+  2    wrong arguments
+  3    a server is already running at this socket
+  130  told a second time to stop, and did so at once";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_well_defined() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, size) in [("1", 1), ("100MB", 100_000_000), ("1GiB", 1 << 30), ("64 kib", 65536), ("2m", 2 << 20)] {
+            assert_eq!(bytes(text), Ok(size), "{text}");
+        }
+        for text in ["", "MB", "-1", "1.5GB", "1TB", "0", "0x10", "99999999999999999999", "99999999999999GiB"] {
+            assert!(bytes(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_given_replaces_the_default() {
+        let given = ["manager-server", "--socket", "/s", "--workers", "3", "--max-frame", "1MiB", "--allow-uid", "7"];
+        let config = Args::parse_from(given).config().unwrap();
+        assert_eq!(config.socket, PathBuf::from("/s"));
+        assert_eq!((config.workers, config.limits.max_frame), (3, 1 << 20));
+        assert_eq!((config.allow_uids, config.max_connections), (vec![7], 4096));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for wrong in [["--workers", "0"], ["--max-frame", "7"], ["--max-frame", "2GiB"], ["--log", "loud"]] {
+            assert!(Args::try_parse_from([&["manager-server"], &wrong[..]].concat()).is_err(), "{wrong:?}");
+        }
+    }
+}

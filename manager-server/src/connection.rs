@@ -1,0 +1,234 @@
+//! The task of one connection: reads what has arrived, answers it, writes all answers at once.
+//!
+//! A request costs one read and one write, less when several arrive together. Requests are carried
+//! out in the order sent. What a connection holds is bounded: while its peer does not take replies,
+//! nothing more is read from it, and no other connection waits for it.
+
+use std::convert::Infallible;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use manager_protocol::{Code, Error, write_error_reply};
+use tokio::net::UnixStream;
+use tokio::net::unix::UCred;
+use tokio::task::{spawn_blocking, yield_now};
+use tokio::time::sleep;
+
+use crate::accept::Arrival;
+use crate::conversation::{Conversation, Job, Turn};
+use crate::core::Stream;
+use crate::handshake::{admit, greet};
+use crate::stop::Stop;
+use crate::wire::{Ending, Wire};
+use crate::worker::Shared;
+
+/// Serves one connection from its acceptance to its end.
+pub(crate) async fn run(arrival: Arrival, shared: Arc<Shared>, stop: Stop) {
+    let Arrival { stream, hello, seat } = arrival;
+    let opened = UnixStream::from_std(stream).and_then(|socket| Ok((socket.peer_cred()?, socket)));
+    let (peer, socket) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return tracing::warn!(%error, "cannot serve a connection"),
+    };
+    let mut wire = Wire::new(socket, shared.config.write_timeout);
+    let greeted = match admit(&shared.config, peer.uid(), peer.gid()) {
+        Err(error) => Err(error.into()),
+        Ok(()) if seat.is_none() => Err(too_many(&shared).into()),
+        Ok(()) => tokio::select! {
+            biased;
+            greeted = greet(&mut wire, &shared, &peer) => greeted,
+            () = stop.clone().requested() => Err(Ending::shutting_down()),
+        },
+    };
+    if seat.is_some() {
+        drop(hello); // A peer without a seat keeps it, so that there are not too many of those either.
+    }
+    let ending = match greeted {
+        Ok(()) => serve(&mut wire, &shared, stop).await,
+        Err(ending) => ending,
+    };
+    end(wire, ending, &peer, &shared).await;
+}
+
+async fn serve(wire: &mut Wire, shared: &Shared, stop: Stop) -> Ending {
+    let conversation = Conversation::new(Arc::clone(&shared.core), shared.config.limits.max_message);
+    let mut connection = Connection { wire, shared, conversation, patience: shared.config.frame_timeout, left: false };
+    let ending = match connection.converse(stop).await {
+        Ok(never) => match never {},
+        Err(ending) => ending,
+    };
+    free(connection.conversation.into_streams());
+    ending
+}
+
+async fn end(wire: Wire, ending: Ending, peer: &UCred, shared: &Shared) {
+    let (uid, pid) = (peer.uid(), peer.pid());
+    match ending {
+        Ending::Left => tracing::debug!(uid, pid, "a client left"),
+        Ending::Broken(error) => tracing::debug!(uid, pid, %error, "a connection broke"),
+        Ending::Stalled => {
+            let total = shared.stalled.fetch_add(1, Ordering::Relaxed) + 1;
+            tracing::warn!(uid, pid, total, code = ?Code::TooSlow, "a client takes no replies and was disconnected");
+        }
+        Ending::Refused(error) if error.code == Code::ShuttingDown => wire.farewell(&error, Duration::ZERO).await,
+        Ending::Refused(error) => {
+            tracing::info!(uid, pid, code = ?error.code, reason = %error, "closing a connection");
+            wire.farewell(&error, LINGER).await;
+        }
+    }
+}
+
+/// A connection after its hello.
+struct Connection<'a> {
+    wire: &'a mut Wire,
+    shared: &'a Shared,
+    conversation: Conversation,
+    /// How much longer to wait for the frame that has begun to arrive.
+    patience: Duration,
+    /// The peer sends nothing any more, but may still take replies.
+    left: bool,
+}
+
+impl Connection<'_> {
+    /// Goes on until there is a reason to end.
+    async fn converse(&mut self, stop: Stop) -> Result<Infallible, Ending> {
+        let mut stopped = pin!(stop.clone().requested());
+        loop {
+            let starved = self.answer().await?;
+            self.conversation.stream(&mut self.wire.out);
+            self.wire.flush().await?;
+            free(self.conversation.take_ended());
+
+            let stopping = stop.is_requested();
+            if self.conversation.is_streaming() || !starved {
+                if starved && !self.left && !stopping {
+                    self.read_arrived().await?;
+                }
+                yield_now().await; // There is more to do at once, and others have waited for it.
+            } else if stopping {
+                return Err(Ending::shutting_down());
+            } else if self.left {
+                return Err(Ending::Left);
+            } else {
+                self.read(stopped.as_mut()).await?;
+            }
+        }
+    }
+
+    /// Answers what has arrived, in order. Whether nothing whole is left; otherwise there are
+    /// replies to be sent first.
+    async fn answer(&mut self) -> Result<bool, Ending> {
+        while self.wire.out.len() < HIGH_WATER && !self.conversation.is_full() {
+            let Wire { inbox, out, .. } = &mut *self.wire;
+            let Some(frame) = inbox.frame(self.shared.config.limits.max_frame)? else {
+                return Ok(true);
+            };
+            self.patience = self.shared.config.frame_timeout;
+            let length = frame.body.len();
+            match self.conversation.hear(frame, out)? {
+                Turn::Done => inbox.advance(length),
+                Turn::Patient(id) => {
+                    let body = inbox.take_body(length);
+                    self.run(Job { id, body }).await?;
+                }
+                Turn::Assembled(job) => {
+                    inbox.advance(length);
+                    self.run(job).await?;
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Runs a request where it may take long. This connection waits for it, others do not.
+    async fn run(&mut self, job: Job) -> Result<(), Ending> {
+        self.wire.flush().await?;
+        let id = job.id;
+        let core = Arc::clone(&self.shared.core);
+        let mut out = std::mem::take(&mut self.wire.out);
+        let ran = spawn_blocking(move || {
+            let outcome = job.run(&core, &mut out);
+            (outcome, out)
+        });
+        match ran.await {
+            Ok((outcome, out)) => {
+                self.wire.out = out;
+                self.conversation.resume(id, outcome, &mut self.wire.out);
+            }
+            Err(error) => {
+                tracing::error!(%error, "a request was not run to its end");
+                let error = Error::new(Code::Internal, "a fault in the server: the request may be half done");
+                write_error_reply(&mut self.wire.out, id, &error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads once, waiting for as long as the peer may be silent.
+    async fn read(&mut self, stopped: Pin<&mut impl Future<Output = ()>>) -> Result<(), Ending> {
+        let inside = self.wire.inbox.is_inside_frame() || self.conversation.is_inside_message();
+        // Only the time spent waiting counts, not what the server itself takes between reads.
+        let begun = inside.then(Instant::now);
+        tokio::select! {
+            biased;
+            read = self.wire.fill(READ_BUFFER, self.shared.config.limits.max_frame) => self.note(read)?,
+            () = stopped => return Err(Ending::shutting_down()),
+            () = expire(inside.then_some(self.patience)) => {
+                let limit = self.shared.config.frame_timeout;
+                return Err(Error::new(Code::TooSlow, format!("the rest of a frame or message took over {limit:?}")).into());
+            }
+        }
+        if let Some(begun) = begun {
+            self.patience = self.patience.saturating_sub(begun.elapsed());
+        }
+        Ok(())
+    }
+
+    /// Reads what has arrived, without waiting.
+    async fn read_arrived(&mut self) -> Result<(), Ending> {
+        tokio::select! {
+            biased;
+            read = self.wire.fill(READ_BUFFER, self.shared.config.limits.max_frame) => self.note(read),
+            () = std::future::ready(()) => Ok(()),
+        }
+    }
+
+    /// A peer that closed its side is still owed what it asked for.
+    fn note(&mut self, read: Result<(), Ending>) -> Result<(), Ending> {
+        if matches!(read, Err(Ending::Left)) {
+            self.left = true;
+            return Ok(());
+        }
+        read
+    }
+}
+
+async fn expire(after: Option<Duration>) {
+    match after {
+        Some(after) => sleep(after).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Drops streams where it harms nobody: each may hold the last of a million values.
+fn free(streams: Vec<Stream>) {
+    if !streams.is_empty() {
+        drop(spawn_blocking(move || drop(streams)));
+    }
+}
+
+fn too_many(shared: &Shared) -> Error {
+    let limit = shared.config.max_connections;
+    Error::new(Code::TooManyConnections, format!("the server has its {limit} connections already"))
+}
+
+/// Replies that may wait to be sent before no more requests are answered, in bytes.
+const HIGH_WATER: usize = 1 << 20;
+
+/// The read buffer of a connection, unless a frame is larger.
+const READ_BUFFER: usize = 64 * 1024;
+
+/// How long a refused peer may take to read why.
+const LINGER: Duration = Duration::from_millis(500);

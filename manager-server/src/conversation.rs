@@ -1,0 +1,304 @@
+//! What the frames of one client mean, after its hello: requests, parts of requests, cancels.
+//!
+//! No I/O and no waiting here: frames go in, reply frames are appended to a buffer, and what may
+//! take long is handed back to be run elsewhere.
+
+use std::sync::Arc;
+
+use manager_protocol::{
+    Assembly, Cancel, Code, Error, Frame, FrameKind, Part, RequestHeader, Result, decode_body, write_error_reply,
+};
+
+use crate::core::{Core, Outcome, Pace, Stream};
+use crate::inbox::OwnedBody;
+
+/// The state of one client's conversation with the core.
+pub(crate) struct Conversation {
+    core: Arc<Core>,
+    max_message: usize,
+    /// Replies of which parts are still to be sent.
+    streams: Vec<Stream>,
+    /// Streams that ended; freeing them may take long.
+    ended: Vec<Stream>,
+    /// The request that is arriving in parts.
+    assembly: Option<(u64, Assembly)>,
+}
+
+/// What became of a frame.
+#[derive(Debug)]
+pub(crate) enum Turn {
+    /// It is dealt with.
+    Done,
+    /// It is a request of this id that may take long: a [`Job`] is to be made of the frame.
+    Patient(u64),
+    /// It was the last part of a request that may take long.
+    Assembled(Job),
+}
+
+/// A request that is run on a thread which may be kept busy.
+#[derive(Debug)]
+pub(crate) struct Job {
+    /// The request's id.
+    pub(crate) id: u64,
+    /// The request's body.
+    pub(crate) body: OwnedBody,
+}
+
+impl Conversation {
+    /// A conversation with nothing said yet.
+    pub(crate) fn new(core: Arc<Core>, max_message: usize) -> Self {
+        Self { core, max_message, streams: Vec::new(), ended: Vec::new(), assembly: None }
+    }
+
+    /// Deals with one frame, appending whatever it is answered with to `out`.
+    ///
+    /// # Errors
+    /// Why the connection must end: the frame is out of turn, or cannot be answered.
+    pub(crate) fn hear(&mut self, frame: Frame<'_>, out: &mut Vec<u8>) -> Result<Turn> {
+        match frame.kind {
+            FrameKind::Request => self.request(frame.body, out),
+            FrameKind::RequestPart => self.part(&decode_body(frame.kind, frame.body)?, out),
+            FrameKind::Cancel => {
+                let cancel: Cancel = decode_body(frame.kind, frame.body)?;
+                self.cancel(cancel.id, out);
+                Ok(Turn::Done)
+            }
+            FrameKind::Hello => Err(malformed("a second hello")),
+            FrameKind::Welcome | FrameKind::Reply | FrameKind::ReplyPart | FrameKind::Error | FrameKind::Goodbye => {
+                Err(malformed(format!("a {:?} frame, which only a server sends", frame.kind)))
+            }
+        }
+    }
+
+    /// Takes up what came of a [`Job`].
+    pub(crate) fn resume(&mut self, id: u64, outcome: Outcome, out: &mut Vec<u8>) {
+        match outcome {
+            Outcome::Replied => {}
+            Outcome::Streaming(stream) => self.streams.push(stream),
+            Outcome::Postponed => {
+                write_error_reply(out, id, &Error::new(Code::Internal, "a request was postponed twice"));
+            }
+        }
+    }
+
+    /// Appends the next part of each unfinished reply.
+    pub(crate) fn stream(&mut self, out: &mut Vec<u8>) {
+        let unfinished = self.streams.extract_if(.., |stream| !stream.next_part(out));
+        self.ended.extend(unfinished);
+    }
+
+    /// Whether parts of replies are still to be sent.
+    pub(crate) fn is_streaming(&self) -> bool {
+        !self.streams.is_empty()
+    }
+
+    /// Whether no request can be taken until a reply in parts is finished.
+    pub(crate) fn is_full(&self) -> bool {
+        self.streams.len() >= MAX_STREAMS
+    }
+
+    /// Whether a request has arrived in part.
+    pub(crate) fn is_inside_message(&self) -> bool {
+        self.assembly.is_some()
+    }
+
+    /// Streams that have ended, to be dropped where that may take long.
+    pub(crate) fn take_ended(&mut self) -> Vec<Stream> {
+        std::mem::take(&mut self.ended)
+    }
+
+    /// Every stream, to be dropped where that may take long.
+    pub(crate) fn into_streams(mut self) -> Vec<Stream> {
+        self.streams.append(&mut self.ended);
+        self.streams
+    }
+
+    fn request(&mut self, body: &[u8], out: &mut Vec<u8>) -> Result<Turn> {
+        let header = match RequestHeader::parse(body) {
+            Ok(header) => header,
+            Err((id, error)) => return refuse(id, error, out),
+        };
+        let id = header.id;
+        if body.len() > LARGE_REQUEST {
+            return Ok(Turn::Patient(id));
+        }
+        match self.core.dispatch(header, Pace::Inline, out) {
+            Outcome::Replied => {}
+            Outcome::Streaming(stream) => self.streams.push(stream),
+            Outcome::Postponed => return Ok(Turn::Patient(id)),
+        }
+        Ok(Turn::Done)
+    }
+
+    fn part(&mut self, part: &Part<'_>, out: &mut Vec<u8>) -> Result<Turn> {
+        let (id, mut assembly) = self.assembly.take().unwrap_or_else(|| (part.id, Assembly::new(self.max_message)));
+        if part.id != id {
+            return Err(malformed("parts of two requests at once"));
+        }
+        assembly.push(part.bytes)?;
+        if !part.last {
+            self.assembly = Some((id, assembly));
+            return Ok(Turn::Done);
+        }
+        let content = assembly.into_content();
+        let whole = Frame::from_content(&content)?;
+        if whole.kind != FrameKind::Request {
+            return Err(malformed(format!("a {:?} in parts", whole.kind)));
+        }
+        match RequestHeader::parse(whole.body) {
+            Ok(header) if header.id == id => Ok(Turn::Assembled(Job { id, body: OwnedBody::new(content, KIND_BYTES) })),
+            Ok(_) => Err(malformed("a request in parts of another id")),
+            Err((_, error)) => refuse(Some(id), error, out),
+        }
+    }
+
+    fn cancel(&mut self, id: u64, out: &mut Vec<u8>) {
+        // Anything else of this id has been answered already, or never came.
+        if let Some(place) = self.streams.iter().position(|stream| stream.id() == id) {
+            self.ended.push(self.streams.swap_remove(place));
+            write_error_reply(out, id, &Error::new(Code::Cancelled, "the request was cancelled"));
+        }
+    }
+}
+
+impl Job {
+    /// Runs the request and appends its reply to `out`. May take long.
+    pub(crate) fn run(&self, core: &Core, out: &mut Vec<u8>) -> Outcome {
+        match RequestHeader::parse(self.body.as_slice()) {
+            Ok(header) => core.dispatch(header, Pace::Patient, out),
+            Err((_, error)) => {
+                write_error_reply(out, self.id, &error);
+                Outcome::Replied
+            }
+        }
+    }
+}
+
+fn refuse(id: Option<u64>, error: Error, out: &mut Vec<u8>) -> Result<Turn> {
+    let Some(id) = id else {
+        return Err(malformed(error.message));
+    };
+    write_error_reply(out, id, &error);
+    Ok(Turn::Done)
+}
+
+fn malformed(message: impl Into<String>) -> Error {
+    Error::new(Code::MalformedFrame, message)
+}
+
+/// Most replies that are being sent in parts at one time.
+const MAX_STREAMS: usize = 16;
+
+/// A request with a body over this is never run on a connection's own thread.
+const LARGE_REQUEST: usize = 64 * 1024;
+
+/// The kind in front of a body.
+const KIND_BYTES: usize = 1;
+
+#[cfg(test)]
+mod tests {
+    use manager_protocol::{ErrorReply, split_frame, write_part, write_request_header};
+
+    use super::*;
+    use crate::core::Limits;
+
+    fn conversation() -> Conversation {
+        Conversation::new(Arc::new(Core::new(Limits::default())), 1 << 20)
+    }
+
+    fn ping(id: u64) -> Vec<u8> {
+        let mut body = Vec::new();
+        write_request_header(&mut body, id, 1, 0);
+        body.push(0x90);
+        body
+    }
+
+    fn part(id: u64, last: bool, bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        write_part(&mut out, FrameKind::RequestPart, &Part { id, last, bytes });
+        out
+    }
+
+    fn hear(conversation: &mut Conversation, bytes: &[u8], out: &mut Vec<u8>) -> Result<Turn> {
+        let (frame, _) = split_frame(bytes, 1 << 20).unwrap().unwrap();
+        conversation.hear(frame, out)
+    }
+
+    fn error_reply(out: &[u8]) -> ErrorReply {
+        let (frame, _) = split_frame(out, 1 << 20).unwrap().unwrap();
+        assert_eq!(frame.kind, FrameKind::Error);
+        decode_body(frame.kind, frame.body).unwrap()
+    }
+
+    #[test]
+    fn a_small_request_is_answered_at_once() {
+        let mut out = Vec::new();
+        let frame = Frame { kind: FrameKind::Request, body: &ping(7) };
+        assert!(matches!(conversation().hear(frame, &mut out), Ok(Turn::Done)));
+        assert_eq!(split_frame(&out, 100).unwrap().unwrap().0.kind, FrameKind::Reply);
+    }
+
+    #[test]
+    fn a_large_request_is_run_elsewhere() {
+        let mut body = ping(7);
+        body.resize(LARGE_REQUEST + 1, 0);
+        let frame = Frame { kind: FrameKind::Request, body: &body };
+        assert!(matches!(conversation().hear(frame, &mut Vec::new()), Ok(Turn::Patient(7))));
+    }
+
+    #[test]
+    fn a_request_that_does_not_parse_is_refused_if_its_id_is_known() {
+        let mut out = Vec::new();
+        let frame = Frame { kind: FrameKind::Request, body: &[0x94, 0x07, 0xc0, 0x00, 0x90] };
+        assert!(matches!(conversation().hear(frame, &mut out), Ok(Turn::Done)));
+        assert_eq!((error_reply(&out).id, error_reply(&out).code), (7, Code::MalformedRequest.number()));
+        let frame = Frame { kind: FrameKind::Request, body: &[0xc0] };
+        assert_eq!(conversation().hear(frame, &mut out).unwrap_err().code, Code::MalformedFrame);
+    }
+
+    #[test]
+    fn parts_make_a_request() {
+        let (mut conversation, mut out) = (conversation(), Vec::new());
+        let content = [&[FrameKind::Request as u8], &ping(9)[..]].concat();
+        let (head, tail) = content.split_at(2);
+        assert!(matches!(hear(&mut conversation, &part(9, false, head), &mut out), Ok(Turn::Done)));
+        assert!(conversation.is_inside_message());
+        let Ok(Turn::Assembled(job)) = hear(&mut conversation, &part(9, true, tail), &mut out) else {
+            panic!("the last part makes it whole");
+        };
+        assert_eq!((job.id, job.body.as_slice()), (9, &ping(9)[..]));
+        assert!(matches!(job.run(&conversation.core, &mut out), Outcome::Replied));
+        assert!(!conversation.is_inside_message());
+    }
+
+    #[test]
+    fn parts_are_of_one_request_and_within_the_limit() {
+        let mut out = Vec::new();
+        let mut mixed = conversation();
+        hear(&mut mixed, &part(1, false, b"x"), &mut out).unwrap();
+        assert_eq!(hear(&mut mixed, &part(2, false, b"x"), &mut out).unwrap_err().code, Code::MalformedFrame);
+
+        let mut long = Conversation::new(Arc::new(Core::new(Limits::default())), 3);
+        assert_eq!(hear(&mut long, &part(1, false, b"four"), &mut out).unwrap_err().code, Code::FrameTooLarge);
+
+        let content = [&[FrameKind::Request as u8], &ping(9)[..]].concat();
+        assert!(hear(&mut conversation(), &part(8, true, &content), &mut out).is_err(), "another id inside");
+        assert!(hear(&mut conversation(), &part(8, true, &[FrameKind::Hello as u8]), &mut out).is_err());
+    }
+
+    #[test]
+    fn frames_out_of_turn_end_the_conversation() {
+        for kind in [FrameKind::Hello, FrameKind::Welcome, FrameKind::Reply, FrameKind::Goodbye] {
+            let error = conversation().hear(Frame { kind, body: &[0xc0] }, &mut Vec::new()).unwrap_err();
+            assert_eq!(error.code, Code::MalformedFrame);
+        }
+    }
+
+    #[test]
+    fn a_cancel_of_what_is_unknown_is_ignored() {
+        let mut out = Vec::new();
+        let frame = Frame { kind: FrameKind::Cancel, body: &[0x91, 0x05] };
+        assert!(matches!(conversation().hear(frame, &mut out), Ok(Turn::Done)));
+        assert!(out.is_empty());
+    }
+}
