@@ -1,0 +1,104 @@
+//! Many processes count in one dict. `add` and `update_with` lose nothing; reading, adding and
+//! writing back does.
+//!
+//! ```text
+//! cargo run --release --example counter_race
+//! ```
+#![allow(clippy::print_stdout, reason = "the program's result")]
+
+use std::error::Error;
+use std::process::Child;
+
+use clap::Parser;
+use manager_client::{Manager, ManagerDict};
+
+#[derive(Parser)]
+#[command(about = "Many processes count in one dict: what is lost, and what is not")]
+struct Args {
+    /// How many processes count at once
+    #[arg(long, default_value_t = 8)]
+    processes: u64,
+    /// How often each process adds one (the two slower ways: a tenth of that)
+    #[arg(long, default_value_t = 100_000)]
+    times: u64,
+    /// In a child: which way to count
+    #[arg(long, hide = true)]
+    way: Option<Way>,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Way {
+    Add,
+    UpdateWith,
+    ReadThenWrite,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let args = Args::parse();
+    if let Some(way) = args.way {
+        return count(way, args.times);
+    }
+    let manager = Manager::start()?;
+    let counters: ManagerDict<String, u64> = manager.dict("counters")?;
+    for (way, flag, name, times) in [
+        (Way::Add, "add", "dict.add", args.times),
+        (Way::UpdateWith, "update-with", "dict.update_with", args.times / 10),
+        (Way::ReadThenWrite, "read-then-write", "get, then set", args.times / 10),
+    ] {
+        run(&manager, flag, args.processes, times)?;
+        let (expected, counted) = (args.processes * times, counters.get(way.key())?.unwrap_or(0));
+        let lost = expected.checked_sub(counted).ok_or("counted more than was added")?;
+        println!("{name:16} {} x {times} = {expected:7}   counted {counted:7}   lost {lost}", args.processes);
+        if lost > 0 && !matches!(way, Way::ReadThenWrite) {
+            return Err(format!("{name} lost {lost} updates").into());
+        }
+    }
+    Ok(())
+}
+
+/// Runs the processes and waits for all of them.
+fn run(manager: &Manager, way: &str, processes: u64, times: u64) -> Result<(), Box<dyn Error>> {
+    let me = std::env::current_exe()?;
+    let spawn = |_| manager.command(&me).args(["--way", way, "--times", &times.to_string()]).spawn();
+    let children: Vec<Child> = (0..processes).map(spawn).collect::<Result<_, _>>()?;
+    for mut child in children {
+        let status = child.wait()?;
+        if !status.success() {
+            return Err(format!("a process ended with {status}").into());
+        }
+    }
+    Ok(())
+}
+
+fn count(way: Way, times: u64) -> Result<(), Box<dyn Error>> {
+    let counters: ManagerDict<String, u64> = Manager::from_env()?.dict("counters")?;
+    let key = way.key();
+    for _ in 0..times {
+        match way {
+            // One request: the server adds.
+            Way::Add => {
+                counters.add(key, 1)?;
+            }
+            // Read, compute here, and swap if nobody else was faster; else again.
+            Way::UpdateWith => {
+                counters.update_with(key, |count| Some(count.unwrap_or(0) + 1))?;
+            }
+            // Two requests: what others add in between is overwritten.
+            Way::ReadThenWrite => {
+                let count = counters.get(key)?.unwrap_or(0);
+                counters.set(key, &(count + 1))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Way {
+    fn key(self) -> &'static str {
+        match self {
+            Self::Add => "added",
+            Self::UpdateWith => "updated",
+            Self::ReadThenWrite => "overwritten",
+        }
+    }
+}
