@@ -1,0 +1,103 @@
+//! Arguments of a call in their encoded form, before it is known that all could be encoded.
+
+use std::borrow::Borrow;
+
+use manager_protocol::{Encoded, Many, append_value, encode_value};
+use serde::Serialize;
+
+use crate::error::{Error, Reason, Result};
+
+/// One value.
+pub(crate) struct Argument(Result<Vec<u8>>);
+
+impl Argument {
+    pub(crate) fn new<T: Serialize + ?Sized>(value: &T) -> Self {
+        Self(encode_value(value).map_err(cannot_encode))
+    }
+
+    pub(crate) fn get(&self) -> Result<Encoded<'_>> {
+        self.0.as_ref().map(Encoded::from).map_err(Clone::clone)
+    }
+
+    pub(crate) fn into_bytes(self) -> Result<Vec<u8>> {
+        self.0
+    }
+}
+
+/// Many values, one behind the other in one allocation.
+pub(crate) struct Arguments(Result<Encodings>);
+
+#[derive(Default)]
+struct Encodings {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Encodings {
+    fn push<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+        append_value(&mut self.bytes, value).map_err(cannot_encode)?;
+        self.ends.push(self.bytes.len());
+        Ok(())
+    }
+
+    fn at(&self, index: usize) -> Encoded<'_> {
+        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        Encoded::Borrowed(&self.bytes[start..self.ends[index]])
+    }
+}
+
+impl Arguments {
+    pub(crate) fn new<T, A>(values: impl IntoIterator<Item = A>) -> Self
+    where
+        T: Serialize + ?Sized,
+        A: Borrow<T>,
+    {
+        let mut encodings = Encodings::default();
+        Self(values.into_iter().try_for_each(|value| encodings.push(value.borrow())).map(|()| encodings))
+    }
+
+    /// Keys and values by turns.
+    pub(crate) fn pairs<K, V, A, B>(entries: impl IntoIterator<Item = (A, B)>) -> Self
+    where
+        K: Serialize,
+        V: Serialize,
+        A: Borrow<K>,
+        B: Borrow<V>,
+    {
+        let mut encodings = Encodings::default();
+        let mut push = |(key, value): (A, B)| {
+            encodings.push::<K>(key.borrow())?;
+            encodings.push::<V>(value.borrow())
+        };
+        Self(entries.into_iter().try_for_each(&mut push).map(|()| encodings))
+    }
+
+    pub(crate) fn get(&self) -> Result<Many<'_, Encoded<'_>>> {
+        let encodings = self.0.as_ref().map_err(Clone::clone)?;
+        Ok(Many::new((0..encodings.ends.len()).map(|index| encodings.at(index))))
+    }
+
+    pub(crate) fn get_pairs(&self) -> Result<Many<'_, (Encoded<'_>, Encoded<'_>)>> {
+        let encodings = self.0.as_ref().map_err(Clone::clone)?;
+        let pair = |index| (encodings.at(2 * index), encodings.at(2 * index + 1));
+        Ok(Many::new((0..encodings.ends.len() / 2).map(pair)))
+    }
+}
+
+/// Values that are encoded already, as an argument.
+pub(crate) fn many(values: &[Vec<u8>]) -> Many<'_, Encoded<'_>> {
+    Many::new(values.iter().map(Encoded::from))
+}
+
+/// As [`many`], for values that are still in a reply.
+pub(crate) fn slices<'a>(values: &'a [Encoded<'_>]) -> Many<'a, Encoded<'a>> {
+    Many::new(values.iter().map(|value| Encoded::Borrowed(value.as_slice())))
+}
+
+pub(crate) fn cannot_encode(error: manager_protocol::Error) -> Error {
+    Error::with_source(Reason::Encode, error)
+}
+
+pub(crate) fn cannot_decode(error: manager_protocol::Error) -> Error {
+    Error::with_source(Reason::Decode, error)
+}

@@ -1,0 +1,117 @@
+//! A server for tests that does what it is told: it speaks the protocol, or breaks it.
+
+use std::fs::Permissions;
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use manager_protocol::{
+    FrameKind, Operation, RequestHeader, Welcome, finish_frame, manager, split_frame, start_frame, write_control,
+    write_reply_header,
+};
+
+/// A socket at which a script answers.
+pub(crate) struct Fake {
+    path: PathBuf,
+    _directory: tempfile::TempDir,
+}
+
+impl Fake {
+    /// Runs the script for each connection, one after the other, with the connection's number.
+    pub(crate) fn start(mut script: impl FnMut(usize, Peer) + Send + 'static) -> Self {
+        let (fake, listener) = Self::listening();
+        std::thread::spawn(move || {
+            for (index, stream) in listener.incoming().enumerate() {
+                let Ok(stream) = stream else { return };
+                script(index, Peer { stream, arrived: Vec::new() });
+            }
+        });
+        fake
+    }
+
+    /// A socket at which nobody answers, but the listener's holder.
+    pub(crate) fn listening() -> (Self, UnixListener) {
+        let directory = private_directory();
+        let path = directory.path().join("fake.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        (Self { path, _directory: directory }, listener)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// A directory that only this user can enter: no other is trusted.
+pub(crate) fn private_directory() -> tempfile::TempDir {
+    tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap()
+}
+
+/// The client, as the script sees it.
+pub(crate) struct Peer {
+    stream: UnixStream,
+    arrived: Vec<u8>,
+}
+
+impl Peer {
+    /// Takes the hello and answers it.
+    pub(crate) fn greet(&mut self, epoch: u64) {
+        self.frame();
+        self.send(&welcome(epoch));
+    }
+
+    /// The id of the next request; pings are answered here. `None` if the client is gone.
+    pub(crate) fn request(&mut self) -> Option<u64> {
+        loop {
+            let (kind, body) = self.frame()?;
+            if kind != FrameKind::Request {
+                continue;
+            }
+            let header = RequestHeader::parse(&body).unwrap();
+            if header.operation != manager::Ping::ROW.number {
+                return Some(header.id);
+            }
+            self.send(&reply(header.id, &[0xc0]));
+        }
+    }
+
+    /// The next frame; `None` if the client is gone.
+    pub(crate) fn frame(&mut self) -> Option<(FrameKind, Vec<u8>)> {
+        loop {
+            if let Some((frame, used)) = split_frame(&self.arrived, usize::MAX).unwrap() {
+                let taken = (frame.kind, frame.body.to_vec());
+                self.arrived.drain(..used);
+                return Some(taken);
+            }
+            let mut piece = [0; 4096];
+            match self.stream.read(&mut piece) {
+                Ok(0) | Err(_) => return None,
+                Ok(count) => self.arrived.extend_from_slice(&piece[..count]),
+            }
+        }
+    }
+
+    /// Sends bytes, whatever they are. The client may be gone.
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        let _ = self.stream.write_all(bytes);
+    }
+}
+
+/// A welcome to a server with this epoch.
+pub(crate) fn welcome(epoch: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    let welcome = Welcome { protocol: 1, server: "fake".into(), epoch, max_frame: 1 << 16, max_message: 1 << 20 };
+    write_control(&mut out, FrameKind::Welcome, &welcome);
+    out
+}
+
+/// A reply to a request, with an encoded result.
+pub(crate) fn reply(id: u64, result: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let start = start_frame(&mut out, FrameKind::Reply);
+    write_reply_header(&mut out, id, 5);
+    out.extend_from_slice(result);
+    finish_frame(&mut out, start);
+    out
+}

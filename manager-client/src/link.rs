@@ -1,0 +1,123 @@
+//! How calls travel: every proxy method goes through a [`Link`], and a link decides how one waits.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use manager_protocol::{Decode, Decoder, ObjectId, Operation, Row};
+
+use crate::calls::{Calls, Outcomes, Raw};
+use crate::error::{Error, Reason, Result};
+
+/// A way for calls to reach objects.
+///
+/// Proxies are written once over it. The library has a blocking and an async link to a server, and
+/// links that queue; a test can write one over anything else.
+pub trait Link: Clone + Send + Sync + 'static {
+    /// What a call gives back: `Result<T>` if it blocks, a boxed future of it, or a promise.
+    type Wait<'a, T: 'a>;
+
+    /// Sends one operation to an object.
+    ///
+    /// `encode` appends the array of its arguments, and is run before this returns. `decode` makes
+    /// the value from the answer. An error is given [`Error::during`] this row and target.
+    fn call<'a, T: 'a>(
+        &'a self,
+        target: &Target,
+        row: Row,
+        encode: impl FnOnce(&mut Vec<u8>),
+        decode: impl FnOnce(Answer<'_>) -> Result<T> + Send + 'static,
+    ) -> Self::Wait<'a, T>;
+
+    /// What a call gives back that failed before it was sent.
+    fn fail<'a, T: 'a>(&'a self, error: Error) -> Self::Wait<'a, T>;
+
+    /// The number that the server drew when it started: objects of another epoch are not its own.
+    fn epoch(&self) -> u64;
+}
+
+/// A link whose calls are carried out at once, so that a method can be made of several.
+pub trait DirectLink: Link {
+    /// The call as a future; a blocking link has carried it out already.
+    fn future<'a, T: Send + 'a>(wait: Self::Wait<'a, T>) -> impl Future<Output = Result<T>> + Send + 'a;
+
+    /// Runs several calls as one; for a blocking link every await is ready.
+    fn run<'a, T: 'a>(work: impl Future<Output = Result<T>> + Send + 'a) -> Self::Wait<'a, T>;
+
+    /// Waits a moment before another try.
+    fn pause(&self, time: Duration) -> impl Future<Output = ()> + Send;
+
+    /// How long a call may take.
+    fn timeout(&self) -> Duration;
+
+    /// The same link with another time that a call may take.
+    #[must_use]
+    fn with_timeout(&self, timeout: Duration) -> Self;
+
+    /// Carries out queued calls, each for itself. A link to a server sends them together.
+    fn batch(&self, calls: Calls) -> impl Future<Output = Outcomes> + Send {
+        async move {
+            let mut outcomes = Outcomes::new(calls.len());
+            for (index, call) in calls.iter().enumerate() {
+                let encode = |out: &mut Vec<u8>| out.extend_from_slice(call.arguments);
+                match Self::future(self.call(call.target, call.row, encode, |answer| Ok(Raw::from(answer)))).await {
+                    Ok(raw) => outcomes.answer(index, raw.answer()),
+                    Err(error) => outcomes.refuse(index, error),
+                };
+            }
+            outcomes
+        }
+    }
+}
+
+/// The object that a call is for.
+#[derive(Debug, Clone)]
+pub struct Target {
+    object: ObjectId,
+    name: Option<Arc<str>>,
+    epoch: u64,
+}
+
+impl Target {
+    /// An object of the server with this epoch; object 0 is the manager itself.
+    #[must_use]
+    pub fn new(object: ObjectId, name: Option<Arc<str>>, epoch: u64) -> Self {
+        Self { object, name, epoch }
+    }
+
+    /// The object's number.
+    #[must_use]
+    pub fn object(&self) -> ObjectId {
+        self.object
+    }
+
+    /// The object's name, for messages.
+    #[must_use]
+    pub fn name(&self) -> Option<&Arc<str>> {
+        self.name.as_ref()
+    }
+
+    /// Which run of a server the object belongs to.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+}
+
+/// A reply as it arrived.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer<'r> {
+    /// The object's version right after the operation.
+    pub version: u64,
+    /// The result, encoded.
+    pub result: &'r [u8],
+}
+
+impl<'r> Answer<'r> {
+    /// Decodes the reply of an operation.
+    pub(crate) fn reply<O: Operation>(self) -> Result<O::Reply<'r>> {
+        let mut decoder = Decoder::new(self.result);
+        let reply = O::Reply::decode(&mut decoder).and_then(|reply| decoder.finish().map(|()| reply));
+        reply.map_err(|error| Error::with_source(Reason::Protocol, error))
+    }
+}

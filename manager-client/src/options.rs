@@ -1,0 +1,63 @@
+//! How to connect: the options of a manager and their defaults.
+
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use manager_protocol::DEFAULT_MAX_MESSAGE;
+
+use crate::blocking::Blocking;
+
+/// What can be set before a manager connects. Made by `Manager::options`.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// let manager = manager_client::Manager::options().timeout(Duration::from_secs(5)).connect("/run/app/manager.sock")?;
+/// # Ok::<(), manager_client::Error>(())
+/// ```
+#[derive(Debug)]
+#[must_use = "options do nothing until they connect"]
+pub struct Options<L = Blocking> {
+    pub(crate) settings: Settings,
+    link: PhantomData<fn() -> L>,
+}
+
+/// The values of the options.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) timeout: Duration,
+    pub(crate) server_uid: Option<u32>,
+    pub(crate) max_message: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { timeout: DEFAULT_TIMEOUT, server_uid: None, max_message: DEFAULT_MAX_MESSAGE }
+    }
+}
+
+impl<L> Options<L> {
+    pub(crate) fn new() -> Self {
+        Self { settings: Settings::default(), link: PhantomData }
+    }
+
+    /// How long a call may take, connecting included. 30 seconds unless set.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.settings.timeout = timeout;
+        self
+    }
+
+    /// The user that the server runs as, if not the user of this process.
+    pub fn server_uid(mut self, uid: u32) -> Self {
+        self.settings.server_uid = Some(uid);
+        self
+    }
+
+    /// The largest reply that is taken, in bytes. 512 MiB unless set.
+    pub fn max_message(mut self, bytes: usize) -> Self {
+        self.settings.max_message = bytes;
+        self
+    }
+}
+
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);

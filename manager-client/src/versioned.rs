@@ -1,0 +1,48 @@
+//! Results together with the version of the object that they are of.
+
+use manager_protocol::Row;
+
+use crate::error::{Error, Result};
+use crate::link::{Answer, Link, Target};
+
+/// A result, and the object's version right after the operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Versioned<T> {
+    /// The result.
+    pub value: T,
+    /// How many changes the object had seen.
+    pub version: u64,
+}
+
+/// A link whose calls also give the object's version.
+#[derive(Debug, Clone)]
+pub struct VersionedLink<L>(L);
+
+impl<L> VersionedLink<L> {
+    pub(crate) fn new(link: L) -> Self {
+        Self(link)
+    }
+}
+
+impl<L: Link> Link for VersionedLink<L> {
+    type Wait<'a, T: 'a> = L::Wait<'a, Versioned<T>>;
+
+    fn call<'a, T: 'a>(
+        &'a self,
+        target: &Target,
+        row: Row,
+        encode: impl FnOnce(&mut Vec<u8>),
+        decode: impl FnOnce(Answer<'_>) -> Result<T> + Send + 'static,
+    ) -> L::Wait<'a, Versioned<T>> {
+        let decode = |answer: Answer<'_>| Ok(Versioned { version: answer.version, value: decode(answer)? });
+        self.0.call(target, row, encode, decode)
+    }
+
+    fn fail<'a, T: 'a>(&'a self, error: Error) -> L::Wait<'a, Versioned<T>> {
+        self.0.fail(error)
+    }
+
+    fn epoch(&self) -> u64 {
+        self.0.epoch()
+    }
+}
