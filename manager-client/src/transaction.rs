@@ -1,11 +1,12 @@
 //! The transaction: several calls as one, all or nothing, on condition that nobody was faster.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use manager_protocol::manager::{Check, Step};
-use manager_protocol::{Code, Effect, Encoded, Many, ObjectId, Operation, Row, manager};
+use manager_protocol::{Bin, Code, Effect, Many, ObjectId, Operation, Row, manager};
 
 use crate::batch::{Batch, Queue, Sealed, Shared};
 use crate::blocking::Blocking;
@@ -134,14 +135,14 @@ impl<L: DirectLink> Transaction<L> {
         let steps = calls.iter().map(|call| Step {
             object: call.target.object(),
             operation: call.row.number,
-            arguments: Encoded::Borrowed(call.arguments),
+            arguments: Bin(Cow::Borrowed(call.arguments)),
         });
-        let operation = manager::Transaction { checks, operations: Many::new(steps) };
+        let operation = manager::Transaction { checks: Many::new(checks.into_iter()), operations: Many::new(steps) };
         let encode = |out: &mut Vec<u8>| operation.encode(out);
         let decode = move |answer: Answer<'_>| {
             let mut outcomes = Outcomes::new(len);
             for (index, step) in answer.reply::<manager::Transaction<'_>>()?.enumerate() {
-                outcomes.answer(index, Answer { version: step.version, result: step.result.as_slice() });
+                outcomes.answer(index, Answer { version: step.version, result: &step.result.0 });
             }
             Ok(outcomes)
         };

@@ -1,5 +1,6 @@
 //! One MessagePack value in its encoded form: what the server stores and never looks into.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::error::{Code, Error, Result};
 use crate::msgpack;
+use crate::reply::MALFORMED;
 
 /// One well-formed MessagePack value, encoded; on the wire a MessagePack `bin` that holds it.
 ///
@@ -113,6 +115,29 @@ impl<'de: 'a, 'a> Deserialize<'de> for Encoded<'a> {
     }
 }
 
+/// Bytes that are checked by whoever decodes them: on the wire a MessagePack `bin`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Bin<'a>(pub Cow<'a, [u8]>);
+
+impl fmt::Debug for Bin<'_> {
+    /// Shows the length only: values never reach a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Bin({} bytes)", self.0.len())
+    }
+}
+
+impl Serialize for Bin<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Bin<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <&[u8]>::deserialize(deserializer).map(|bytes| Self(Cow::Borrowed(bytes)))
+    }
+}
+
 struct EncodedVisitor;
 
 impl<'de> Visitor<'de> for EncodedVisitor {
@@ -123,7 +148,7 @@ impl<'de> Visitor<'de> for EncodedVisitor {
     }
 
     fn visit_borrowed_bytes<E: serde::de::Error>(self, bytes: &'de [u8]) -> Result<&'de [u8], E> {
-        msgpack::check(bytes).map_err(|fault| E::custom(format_args!("malformed MessagePack: {fault}")))?;
+        msgpack::check(bytes).map_err(|fault| E::custom(format_args!("{MALFORMED}: {fault}")))?;
         Ok(bytes)
     }
 }

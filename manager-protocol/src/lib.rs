@@ -15,7 +15,7 @@ mod operation;
 mod parts;
 mod reply;
 
-pub use encoded::{Encoded, SharedBytes, append_value, decode_value, encode_value};
+pub use encoded::{Bin, Encoded, SharedBytes, append_value, decode_value, encode_value};
 pub use error::{Code, Error, Result};
 pub use frame::{Frame, FrameKind, HEADER_BYTES, finish_frame, split_frame, start_frame};
 pub use message::{

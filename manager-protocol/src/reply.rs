@@ -122,17 +122,28 @@ pub trait Decode<'a>: Sized {
 
 impl<'a, T: Deserialize<'a>> Decode<'a> for T {
     fn decode(decoder: &mut Decoder<'a>) -> Result<Self> {
-        let value = decoder.reader.value().map_err(|fault| malformed(format!("malformed MessagePack: {fault}")))?;
-        rmp_serde::from_slice(value).map_err(|error| {
-            if let rmp_serde::decode::Error::Syntax(reason) = error
-                && reason.starts_with("malformed MessagePack")
-            {
-                // Written by `Encoded`. Other messages of serde quote what they found.
-                return malformed(reason);
-            }
-            malformed(format!("not a {}", std::any::type_name::<T>()))
-        })
+        let value = decoder.reader.value().map_err(|fault| malformed(format!("{MALFORMED}: {fault}")))?;
+        rmp_serde::from_slice(value).map_err(|error| malformed(fault::<T>(&error)))
     }
+}
+
+/// What is wrong with an argument, without what serde quotes of it.
+fn fault<T>(error: &rmp_serde::decode::Error) -> String {
+    let message = error.to_string();
+    if message.starts_with(MALFORMED) {
+        return message; // Written by `Encoded`.
+    }
+    match message.rsplit_once("expected ") {
+        Some((_, expected)) => format!("expected {expected}"),
+        None => format!("not a {}", plain_name::<T>()),
+    }
+}
+
+/// The name of a type without its modules.
+fn plain_name<T>() -> String {
+    let name = std::any::type_name::<T>();
+    let pieces = name.split_inclusive(|c: char| !c.is_alphanumeric() && c != '_' && c != ':');
+    pieces.map(|piece| piece.rsplit_once("::").map_or(piece, |(_, last)| last)).collect()
 }
 
 impl<'a, T: Deserialize<'a> + Send + 'a> Decode<'a> for Many<'a, T> {
@@ -205,11 +216,11 @@ impl<T> Many<'_, T> {
 
 /// Where the server writes a reply.
 pub trait Sink {
-    /// Takes a reply that is one value.
-    fn value<T: Serialize>(&mut self, version: u64, value: &T);
+    /// Takes a reply that is one value; it may be encoded later, a part at a time.
+    fn value<T: Serialize + Send + 'static>(&mut self, version: u64, value: T);
 
     /// Takes a reply that is a sequence; it may be encoded later, a part at a time.
-    fn many<T: Serialize + 'static>(&mut self, version: u64, items: Many<'static, T>);
+    fn many<T: Serialize + Send + 'static>(&mut self, version: u64, items: Many<'static, T>);
 }
 
 /// What an operation may reply with: every serde type, and [`Many`].
@@ -218,13 +229,13 @@ pub trait Reply {
     fn send(self, version: u64, sink: &mut impl Sink);
 }
 
-impl<T: Serialize> Reply for T {
+impl<T: Serialize + Send + 'static> Reply for T {
     fn send(self, version: u64, sink: &mut impl Sink) {
-        sink.value(version, &self);
+        sink.value(version, self);
     }
 }
 
-impl<T: Serialize + 'static> Reply for Many<'static, T> {
+impl<T: Serialize + Send + 'static> Reply for Many<'static, T> {
     fn send(self, version: u64, sink: &mut impl Sink) {
         sink.many(version, self);
     }
@@ -234,6 +245,9 @@ impl<T: Serialize + 'static> Reply for Many<'static, T> {
 pub fn write_item<T: Serialize>(out: &mut Vec<u8>, value: &T) {
     rmp_serde::encode::write(out, value).expect("the protocol's own types always serialise into memory");
 }
+
+/// How the faults that [`Encoded`](crate::Encoded) finds begin.
+pub(crate) const MALFORMED: &str = "malformed MessagePack";
 
 fn malformed(message: impl Into<String>) -> Error {
     Error::new(Code::MalformedRequest, message)
@@ -263,6 +277,7 @@ mod tests {
         let mut decoder = Decoder::array(&[0x91, 0xa6, b's', b'e', b'c', b'r', b'e', b't'], 1).unwrap();
         let error = decoder.argument::<u64>("index").unwrap_err();
         assert_eq!(error.message, "argument `index`: not a u64");
+        assert_eq!(plain_name::<Option<(Encoded<'_>, &str)>>(), "Option<(Encoded<'_>, &str)>");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Effect, Kind, ObjectId, Operation, Row, operations, serve_method, traits, unknown};
-use crate::encoded::Encoded;
+use crate::encoded::Bin;
 use crate::error::{Error, Result};
 use crate::reply::{Decoder, Encode, Many, Reply, Sink};
 
@@ -40,7 +40,7 @@ operations! {
     /// If a check fails (`Conflict`) or an operation is refused, none is done.
     0x0005 [change scan] transaction: Transaction<'a> {
         /// Objects and the versions that they must still have.
-        checks: Vec<Check>,
+        checks: Many<'a, Check>,
         /// What to run, in order.
         operations: Many<'a, Step<'a>>,
     } -> Many<'r, StepReply<'r>>;
@@ -75,7 +75,7 @@ pub struct Step<'a> {
     pub operation: u16,
     /// The array of its arguments, in a bin.
     #[serde(borrow)]
-    pub arguments: Encoded<'a>,
+    pub arguments: Bin<'a>,
 }
 
 /// What one operation of a transaction replied.
@@ -85,5 +85,5 @@ pub struct StepReply<'a> {
     pub version: u64,
     /// The result, in a bin.
     #[serde(borrow)]
-    pub result: Encoded<'a>,
+    pub result: Bin<'a>,
 }

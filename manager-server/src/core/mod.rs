@@ -207,7 +207,7 @@ mod tests {
         core.dispatch(ping(1), Pace::Inline, &mut out);
         let before = out.clone();
         let outcome = core.answer(ping(2), &mut out, |sink| {
-            manager_protocol::Sink::value(sink, 0, &"half a reply");
+            manager_protocol::Sink::value(sink, 0, "half a reply");
             panic!("as a bug would");
         });
         assert!(matches!(outcome, Outcome::Replied));

@@ -1,14 +1,19 @@
 //! Where replies are written: into a frame, or into the reply of a transaction.
 
+use std::io;
+
 use manager_protocol::{
     Encode as _, FrameKind, HEADER_BYTES, Many, Sink, finish_frame, start_frame, write_item, write_reply_header,
 };
 use serde::Serialize;
 
-use super::stream::Stream;
+use super::stream::{Source, Stream};
 
 /// A sequence of more items than this is sent in parts, without being encoded as a whole.
 const WHOLE_ITEMS: usize = 1024;
+
+/// So is a value whose encoding is longer than this.
+const WHOLE_BYTES: usize = 1024 * 1024;
 
 /// Appends one reply frame to a connection's buffer.
 pub(super) struct FrameSink<'a> {
@@ -16,7 +21,7 @@ pub(super) struct FrameSink<'a> {
     max_frame: usize,
     out: &'a mut Vec<u8>,
     start: usize,
-    /// The reply, if it does not fit into one frame.
+    /// The reply, if it is to be sent in parts.
     pub(super) stream: Option<Stream>,
 }
 
@@ -37,42 +42,127 @@ impl<'a> FrameSink<'a> {
         write_reply_header(self.out, self.id, version);
     }
 
-    fn end(&mut self) {
-        if self.out.len() - self.start - HEADER_BYTES <= self.max_frame {
+    /// Ends the frame, if it is not longer than a frame may be.
+    fn end(&mut self) -> bool {
+        let fits = self.out.len() - self.start - HEADER_BYTES <= self.max_frame;
+        if fits {
             finish_frame(self.out, self.start);
-        } else {
-            let content = self.out.split_off(self.start + HEADER_BYTES);
-            self.out.truncate(self.start);
-            self.stream = Some(Stream::new(self.id, self.max_frame, content, None));
         }
+        fits
+    }
+
+    /// Sends what was begun in parts instead: these bytes and what `source` adds to them.
+    fn stream(&mut self, head: usize, source: impl Source + 'static) {
+        let head = self.out[self.start + HEADER_BYTES..head].to_vec();
+        self.out.truncate(self.start);
+        self.stream = Some(Stream::new(self.id, self.max_frame, head, Box::new(source)));
     }
 }
 
 impl Sink for FrameSink<'_> {
-    fn value<T: Serialize>(&mut self, version: u64, value: &T) {
+    fn value<T: Serialize + Send + 'static>(&mut self, version: u64, value: T) {
         self.begin(version);
-        write_item(self.out, value);
-        self.end();
+        let head = self.out.len();
+        let whole = write_window(self.out, &value, 0, WHOLE_BYTES);
+        if !whole || !self.end() {
+            self.stream(head, ValueSource { value, encoded: 0 });
+        }
     }
 
-    fn many<T: Serialize + 'static>(&mut self, version: u64, items: Many<'static, T>) {
+    fn many<T: Serialize + Send + 'static>(&mut self, version: u64, items: Many<'static, T>) {
         self.begin(version);
-        if items.len() <= WHOLE_ITEMS {
-            items.encode(self.out);
-            return self.end();
-        }
         rmp::encode::write_array_len(self.out, items.count_u32()).expect("writing to memory does not fail");
-        let head = self.out.split_off(self.start + HEADER_BYTES);
-        self.out.truncate(self.start);
-        let mut items = items;
-        let next = move |out: &mut Vec<u8>| match items.next() {
-            Some(item) => {
-                write_item(out, &item);
-                true
+        let head = self.out.len();
+        if items.len() > WHOLE_ITEMS {
+            return self.stream(head, ItemSource::new(items));
+        }
+        // Few items may be long ones, so they are kept until it is known that all fit.
+        let items: Vec<T> = items.collect();
+        let mut room = WHOLE_BYTES;
+        let whole = items.iter().all(|item| {
+            let before = self.out.len();
+            let whole = write_window(self.out, item, 0, room);
+            room -= self.out.len() - before;
+            whole
+        });
+        if !whole || !self.end() {
+            self.stream(head, ItemSource::new(Many::new(items.into_iter())));
+        }
+    }
+}
+
+/// Encodes a long value piece by piece.
+struct ValueSource<T> {
+    value: T,
+    /// How much of its encoding was given out.
+    encoded: usize,
+}
+
+impl<T: Serialize + Send> Source for ValueSource<T> {
+    fn encode(&mut self, out: &mut Vec<u8>, bytes: usize) -> bool {
+        let before = out.len();
+        let ended = write_window(out, &self.value, self.encoded, bytes);
+        self.encoded += out.len() - before;
+        !ended
+    }
+}
+
+/// Encodes a long sequence item by item, and long items piece by piece.
+struct ItemSource<T: 'static> {
+    items: Many<'static, T>,
+    /// The item that was begun.
+    current: Option<ValueSource<T>>,
+}
+
+impl<T: 'static> ItemSource<T> {
+    fn new(items: Many<'static, T>) -> Self {
+        Self { items, current: None }
+    }
+}
+
+impl<T: Serialize + Send> Source for ItemSource<T> {
+    fn encode(&mut self, out: &mut Vec<u8>, bytes: usize) -> bool {
+        let end = out.len() + bytes;
+        while out.len() < end {
+            let next = || self.items.next().map(|value| ValueSource { value, encoded: 0 });
+            let Some(mut item) = self.current.take().or_else(next) else { return false };
+            if item.encode(out, end - out.len()) {
+                self.current = Some(item);
             }
-            None => false,
-        };
-        self.stream = Some(Stream::new(self.id, self.max_frame, head, Some(Box::new(next))));
+        }
+        true
+    }
+}
+
+/// Appends up to `room` bytes of a value's encoding, from byte `skip` of it on; true if that was
+/// the end of it.
+///
+/// What is skipped or left out is not copied, so a value of many megabytes can be taken in pieces
+/// for what each piece costs.
+fn write_window<T: Serialize>(out: &mut Vec<u8>, value: &T, skip: usize, room: usize) -> bool {
+    let mut window = Window { out, skip, room };
+    rmp_serde::encode::write(&mut window, value).is_ok()
+}
+
+/// Writes a stretch of what it is given, and fails behind its end.
+struct Window<'a> {
+    out: &'a mut Vec<u8>,
+    skip: usize,
+    room: usize,
+}
+
+impl io::Write for Window<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let wanted = &bytes[self.skip.min(bytes.len())..];
+        self.skip -= bytes.len() - wanted.len();
+        let taken = &wanted[..self.room.min(wanted.len())];
+        self.out.extend_from_slice(taken);
+        self.room -= taken.len();
+        if taken.len() < wanted.len() { Err(io::ErrorKind::WriteZero.into()) } else { Ok(bytes.len()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -84,13 +174,46 @@ pub(super) struct StepSink {
 }
 
 impl Sink for StepSink {
-    fn value<T: Serialize>(&mut self, version: u64, value: &T) {
+    fn value<T: Serialize + Send + 'static>(&mut self, version: u64, value: T) {
         self.version = version;
-        write_item(&mut self.result, value);
+        write_item(&mut self.result, &value);
     }
 
-    fn many<T: Serialize + 'static>(&mut self, version: u64, items: Many<'static, T>) {
+    fn many<T: Serialize + Send + 'static>(&mut self, version: u64, items: Many<'static, T>) {
         self.version = version;
         items.encode(&mut self.result);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_comes_out_the_same_in_pieces_of_any_size() {
+        let value = (7_u64, "text", Some(vec![1_u8, 2, 3]), ["a", "b"]);
+        let mut whole = Vec::new();
+        write_item(&mut whole, &value);
+        for bytes in 1..=whole.len() + 1 {
+            let mut source = ValueSource { value: value.clone(), encoded: 0 };
+            let mut pieces = Vec::new();
+            while source.encode(&mut pieces, bytes) {
+                assert!(pieces.len() % bytes == 0, "a piece before the last is as long as it was asked for");
+            }
+            assert_eq!(pieces, whole, "in pieces of {bytes}");
+        }
+    }
+
+    #[test]
+    fn items_come_out_the_same_in_pieces_of_any_size() {
+        let items = ["", "a", "longer than most pieces are"];
+        let mut whole = Vec::new();
+        items.iter().for_each(|item| write_item(&mut whole, item));
+        for bytes in 1..=whole.len() + 1 {
+            let mut source = ItemSource::new(Many::new(items.into_iter()));
+            let mut pieces = Vec::new();
+            while source.encode(&mut pieces, bytes) {}
+            assert_eq!(pieces, whole, "in pieces of {bytes}");
+        }
     }
 }

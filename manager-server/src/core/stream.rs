@@ -8,8 +8,11 @@ const PART_BYTES: usize = 256 * 1024;
 /// Room for what a part's frame has besides the bytes: kind, array, id, flag, length.
 const PART_OVERHEAD: usize = 32;
 
-/// Appends the next item of a sequence to a buffer; false when there is none.
-pub(super) type Items = Box<dyn FnMut(&mut Vec<u8>) -> bool + Send>;
+/// What the rest of a long reply is encoded from.
+pub(super) trait Source: Send {
+    /// Appends about so many bytes more; false if that was the end.
+    fn encode(&mut self, out: &mut Vec<u8>, bytes: usize) -> bool;
+}
 
 /// What is still to be sent of a long reply.
 pub struct Stream {
@@ -19,14 +22,14 @@ pub struct Stream {
     encoded: Vec<u8>,
     sent: usize,
     /// What follows, not encoded yet.
-    items: Option<Items>,
+    source: Option<Box<dyn Source>>,
 }
 
 impl Stream {
     /// `encoded` is the beginning of the reply: its kind and body.
-    pub(super) fn new(id: u64, max_frame: usize, encoded: Vec<u8>, items: Option<Items>) -> Self {
+    pub(super) fn new(id: u64, max_frame: usize, encoded: Vec<u8>, source: Box<dyn Source>) -> Self {
         let part_bytes = PART_BYTES.min(max_frame.saturating_sub(PART_OVERHEAD)).max(1);
-        Self { id, part_bytes, encoded, sent: 0, items }
+        Self { id, part_bytes, encoded, sent: 0, source: Some(source) }
     }
 
     /// The request's id.
@@ -39,7 +42,7 @@ impl Stream {
     pub fn next_part(&mut self, out: &mut Vec<u8>) -> bool {
         self.encode_ahead();
         let end = self.encoded.len().min(self.sent + self.part_bytes);
-        let last = end == self.encoded.len() && self.items.is_none();
+        let last = end == self.encoded.len() && self.source.is_none();
         write_part(out, FrameKind::ReplyPart, &Part { id: self.id, last, bytes: &self.encoded[self.sent..end] });
         self.sent = end;
         !last
@@ -52,11 +55,11 @@ impl Stream {
         }
         self.encoded.drain(..self.sent);
         self.sent = 0;
-        while let Some(items) = &mut self.items
+        while let Some(source) = &mut self.source
             && self.encoded.len() <= self.part_bytes
         {
-            if !items(&mut self.encoded) {
-                self.items = None;
+            if !source.encode(&mut self.encoded, self.part_bytes) {
+                self.source = None;
             }
         }
     }

@@ -4,10 +4,11 @@
 //! other), then the versions are checked, then the operations run. If one is refused, all are taken
 //! back before any lock is let go, so nobody has seen them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use manager_protocol::{Code, Encoded, Error, ObjectId, Result, manager};
+use manager_protocol::{Bin, Code, Error, ObjectId, Result, manager};
 
 use super::dispatch::{Operation, Source, Stop, wrong_kind};
 use super::object::dict::Dict;
@@ -22,14 +23,15 @@ pub(super) fn run(
     transaction: manager::Transaction<'_>,
     pace: Pace,
 ) -> Result<Vec<manager::StepReply<'static>>, Stop> {
+    let checks: Vec<manager::Check> = transaction.checks.collect();
     let steps: Vec<manager::Step<'_>> = transaction.operations.collect();
     let operations = steps.iter().enumerate().map(decode).collect::<Result<Vec<_>>>()?;
-    let objects = objects(registry, &transaction.checks, &operations)?;
+    let objects = objects(registry, &checks, &operations)?;
     let mut locked = Locked::new(objects.values().map(|object| &**object), pace).ok_or(Stop::Postponed)?;
     if pace == Pace::Inline && operations.iter().any(|(_, operation)| operation.row().scans) && locked.any_large() {
         return Err(Stop::Postponed);
     }
-    for check in &transaction.checks {
+    for check in &checks {
         let found = locked.version(check.object);
         if found != check.version {
             let name = &objects[&check.object].name;
@@ -63,7 +65,7 @@ fn decode<'a>((nth, step): (usize, &'a manager::Step<'_>)) -> Result<(ObjectId, 
             format!("operation {nth}: only operations on objects can be part of a transaction"),
         ));
     }
-    let operation = Operation::decode(step.operation, step.arguments.as_slice())
+    let operation = Operation::decode(step.operation, &step.arguments.0)
         .map_err(|error| error.during(format_args!("operation {nth}")))?;
     Ok((step.object, operation))
 }
@@ -100,7 +102,7 @@ fn step(
             return Err(wrong_kind(&objects[&id]));
         }
     }
-    Ok(manager::StepReply { version: sink.version, result: Encoded::from(Arc::<[u8]>::from(sink.result)) })
+    Ok(manager::StepReply { version: sink.version, result: Bin(Cow::Owned(sink.result)) })
 }
 
 /// Several objects, locked.
