@@ -88,8 +88,8 @@ operations! {
 
     /// Adds to the number under a key (0 if there is none) and returns the sum.
     ///
-    /// Refused with `NotANumber`, and with `Overflow` if the sum is outside of `bounds`, or has no
-    /// encoding, or is not finite.
+    /// Refused with `NotANumber`, and with `Overflow` if the sum is outside of `bounds` (as a float is
+    /// in any case), or has no encoding, or is not finite.
     0x0116 [change] add: Add<'a> {
         /// The key.
         key: Encoded<'a>,

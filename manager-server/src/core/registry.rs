@@ -28,7 +28,9 @@ impl Registry {
 
     pub(super) fn object(&self, id: ObjectId) -> Result<Arc<Object>> {
         let found = self.objects.get(&id).map(|object| Arc::clone(&object));
-        found.ok_or_else(|| Error::new(Code::NoSuchObject, format!("no object has the id {id}: it was deleted")))
+        found.ok_or_else(|| {
+            Error::new(Code::NoSuchObject, format!("no object has the id {id}: it was deleted, or never was"))
+        })
     }
 
     /// The object with this name, made if there is none.

@@ -7,7 +7,7 @@
 mod entries;
 mod index;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
 use manager_protocol::dict::{self, PageReply, Swap};
@@ -90,7 +90,10 @@ impl Dict {
         if self.check_room(keys.len()).is_ok() {
             return Ok(());
         }
-        self.check_room(keys.iter().filter(|key| self.find(key).is_none()).count())
+        // A key that comes twice needs room once.
+        let new: HashSet<&[u8]> =
+            keys.iter().filter(|key| self.find(key).is_none()).map(|key| &*key.canonical).collect();
+        self.check_room(new.len())
     }
 
     /// Puts entries whose keys are judged already.
@@ -110,12 +113,14 @@ impl Dict {
             if let Some(seq) = self.find(&key) {
                 replaced.insert(seq, entry);
             } else if let Some(&at) = added_at.get(&*key.canonical) {
-                added[at] = entry;
+                let first = &added[at];
+                added[at] = Entry::new(first.key(), first.canonical, entry.value(), 0);
             } else {
                 added_at.insert(key.canonical.into_owned(), added.len());
                 added.push(entry);
             }
         }
+        self.check_room(added.len())?;
         let len = self.len() + added.len();
         let old = self.snapshot().map(move |(seq, old)| match replaced.get(&seq) {
             // The key first stored is the one returned.

@@ -357,9 +357,11 @@ impl list::Serve for List {
     }
 
     fn replace_if_version(&mut self, operation: list::ReplaceIfVersion<'_>) -> Result<bool> {
-        self.check_len(Some(operation.values.len()))?;
         let unchanged = self.version == operation.version;
         if unchanged {
+            self.check_len(Some(operation.values.len()))?;
+        }
+        if unchanged && (self.len() > 0 || operation.values.len() > 0) {
             *self.change() = operation.values.map(|value| own(&value)).collect();
         }
         Ok(unchanged)

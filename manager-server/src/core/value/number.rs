@@ -15,6 +15,7 @@ enum Number {
 ///
 /// Two integers give an integer, within `bounds` if there are any, else within what MessagePack can
 /// hold; two 32-bit floats give one; any other pair gives a 64-bit float, which must be finite.
+/// Bounds are those of an integer type, so no float is within them.
 pub(in crate::core) fn add(
     current: Option<&[u8]>,
     delta: &Encoded<'_>,
@@ -22,10 +23,8 @@ pub(in crate::core) fn add(
 ) -> Result<Vec<u8>> {
     let delta = read(delta.as_slice(), "the argument")?;
     let current = current.map(|value| read(value, "the stored value")).transpose()?;
-    let (low, high) = match bounds {
-        Some((low, high)) => (integer_bound(low)?, integer_bound(high)?),
-        None => (i64::MIN.into(), u64::MAX.into()),
-    };
+    let bounds = bounds.map(|(low, high)| Ok((integer_bound(low)?, integer_bound(high)?))).transpose()?;
+    let (low, high) = bounds.unwrap_or((i64::MIN.into(), u64::MAX.into()));
     let sum = match (current, delta) {
         (None, delta) => delta,
         (Some(Number::Integer(current)), Number::Integer(delta)) => Number::Integer(current + delta),
@@ -40,6 +39,9 @@ pub(in crate::core) fn add(
         }
         Number::Integer(_) => {
             Err(Error::new(Code::Overflow, format!("the sum is not within {low} and {high}; nothing was added")))
+        }
+        Number::Float32(_) | Number::Float64(_) if bounds.is_some() => {
+            Err(Error::new(Code::Overflow, "the sum is a float and must be an integer; nothing was added"))
         }
         Number::Float32(sum) if sum.is_finite() => Ok(manager_protocol::encode_value(&sum)?),
         Number::Float64(sum) if sum.is_finite() => Ok(manager_protocol::encode_value(&sum)?),
@@ -115,6 +117,8 @@ mod tests {
         let bounds = ((&low).into(), (&high).into());
         assert_eq!(code(add(None, &(&delta).into(), Some(&bounds))), Code::Overflow);
         assert_eq!(add(None, &(&high).into(), Some(&bounds)).unwrap(), high);
+        let half = rmp_serde::to_vec(&0.5).unwrap();
+        assert_eq!(code(add(Some(&half), &(&high).into(), Some(&bounds))), Code::Overflow);
         assert_eq!(code(add(Some(&high), &(&encode(1)).into(), Some(&bounds))), Code::Overflow);
     }
 
