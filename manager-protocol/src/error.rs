@@ -58,7 +58,7 @@ codes! {
     LimitExceeded = 12,
     /// A transaction found another version than it expects; nothing was done.
     Conflict = 13,
-    /// The request was cancelled before it ran.
+    /// The reply was being sent in parts and the client cancelled it; the request was carried out.
     Cancelled = 14,
     /// The server is shutting down.
     ShuttingDown = 15,

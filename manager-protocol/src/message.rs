@@ -31,7 +31,7 @@ pub struct Welcome {
     pub epoch: u64,
     /// Largest frame that the server takes and sends, in bytes after the length.
     pub max_frame: u64,
-    /// Largest message that the server puts together from parts, in bytes.
+    /// Largest request that the server puts together from parts, in bytes. Replies have no limit.
     pub max_message: u64,
 }
 
