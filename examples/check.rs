@@ -46,7 +46,8 @@ fn word_count_counts_what_is_there() {
     std::fs::create_dir(folder.path().join("more")).unwrap();
     std::fs::write(folder.path().join("more/b.txt"), "Red FISH; blue fish! Größe").unwrap();
     std::fs::write(folder.path().join("image.bin"), [0xff, 0xfe, 0x00]).unwrap();
-    let printed = stdout(example("word_count").arg(folder.path()).args(["--workers", "3", "--check"]).output().unwrap());
+    let printed =
+        stdout(example("word_count").arg(folder.path()).args(["--workers", "3", "--check"]).output().unwrap());
     let mut lines = printed.lines();
     assert_eq!(lines.next(), Some("9 words, 6 different, in 3 files, by 3 workers"));
     assert_eq!(lines.next(), Some("       4 fish"));

@@ -91,9 +91,8 @@ fn parent(args: &Args, manager: &Manager, run: &str) -> Result<(), Box<dyn Error
 
     let workers = args.workers.or(std::thread::available_parallelism().ok()).map_or(1, NonZero::get);
     let me = std::env::current_exe()?;
-    let children = (0..workers)
-        .map(|_| manager.command(&me).args(["--run", run]).spawn())
-        .collect::<Result<Vec<_>, _>>()?;
+    let children =
+        (0..workers).map(|_| manager.command(&me).args(["--run", run]).spawn()).collect::<Result<Vec<_>, _>>()?;
     watch(children, files.len() as u64, &shared)?;
 
     let counts: HashMap<String, u64> = shared.counts.items()?.into_iter().collect();
@@ -112,8 +111,8 @@ fn parent(args: &Args, manager: &Manager, run: &str) -> Result<(), Box<dyn Error
 /// Shows the progress until all workers have ended; any that failed is an error.
 fn watch(mut children: Vec<Child>, files: u64, shared: &Shared) -> Result<(), Box<dyn Error>> {
     // Shown on a terminal only.
-    let bar = ProgressBar::new(files)
-        .with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} files, {msg} words")?);
+    let bar =
+        ProgressBar::new(files).with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} files, {msg} words")?);
     let mut failed = None;
     while !children.is_empty() {
         let mut running = Vec::new();
@@ -138,8 +137,7 @@ fn worker(manager: &Manager, shared: &Shared) -> Result<(), Box<dyn Error>> {
         let counts = count_file(&path)?;
         // One write for the whole file; each addition is atomic by itself.
         let pipeline = manager.pipeline();
-        let sums: Vec<_> =
-            counts.iter().map(|(word, count)| shared.counts.on(&pipeline).add(word, *count)).collect();
+        let sums: Vec<_> = counts.iter().map(|(word, count)| shared.counts.on(&pipeline).add(word, *count)).collect();
         let progress = shared.progress.on(&pipeline);
         let files = progress.add("files", 1);
         let words = progress.add("words", counts.values().sum());
