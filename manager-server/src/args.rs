@@ -40,6 +40,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = count(u64::MAX))]
     pub(crate) max_objects: Option<usize>,
 
+    /// Most entries of a dict, or values of a list [default: 134217728]
+    #[arg(long, value_name = "N", value_parser = count(u32::MAX.into()))]
+    pub(crate) max_items: Option<usize>,
+
     /// Let this user connect too; may be given several times
     ///
     /// With this or --allow-gid, the socket can be reached by everybody who can enter its directory,
@@ -93,6 +97,7 @@ impl Args {
         replace(&mut config.limits.max_frame, self.max_frame);
         replace(&mut config.max_connections, self.max_connections);
         replace(&mut config.limits.max_objects, self.max_objects);
+        replace(&mut config.limits.max_items, self.max_items);
         config.allow_uids.clone_from(&self.allow_uids);
         config.allow_gids.clone_from(&self.allow_gids);
         Ok(config)

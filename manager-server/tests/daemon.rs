@@ -12,9 +12,9 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{env, fs, thread};
 
-use manager_protocol::{Code, FrameKind, Goodbye, Kind, decode_body, list};
+use manager_protocol::{Code, FrameKind, Goodbye, Kind, decode_body, dict, list};
 use rustix::process::{Resource, Rlimit, Signal, prlimit};
-use support::{Daemon, Place, Raw, command, eventually};
+use support::{Daemon, Place, Raw, command, eventually, request};
 
 #[test]
 fn it_says_in_one_line_when_clients_can_connect() {
@@ -40,6 +40,32 @@ fn help_and_version_go_to_stdout_and_faults_to_stderr() {
     let (code, stdout, stderr) = run(&["--max-frame", "much"]);
     assert_eq!((code, stdout.as_str()), (Some(2), ""));
     assert!(stderr.contains("--max-frame"), "{stderr}");
+}
+
+#[test]
+fn the_log_is_json_on_request_and_never_holds_a_key_or_a_value() {
+    let place = Place::new();
+    let (mut daemon, _) = Daemon::start(&place.socket, &["--log", "trace", "--log-format", "json", "--max-items", "2"]);
+    let mut client = Raw::greeted(&place.socket).unwrap();
+    let dict = client.open("dict", Kind::Dict);
+    let secret = manager_protocol::encode_value("secret").unwrap();
+    let set = |key: &[u8]| request(2, dict, dict::Set { key: key.into(), value: (&secret).into() });
+    client.send(&set(&secret)).unwrap();
+    assert_eq!(client.receive().unwrap().unwrap().0, FrameKind::Reply);
+    // What fails is logged and answered with no more than that.
+    let add = dict::Add { key: (&secret).into(), delta: (&secret).into(), bounds: None };
+    client.send(&[request(3, dict, add), set(&[1]), set(&[2])].concat()).unwrap();
+    assert!(!client.error_reply().message.contains("secret"));
+    assert_eq!(client.receive().unwrap().unwrap().0, FrameKind::Reply);
+    let refused = client.error_reply();
+    assert_eq!(refused.code, Code::LimitExceeded.number(), "{}", refused.message);
+    client.send(b"secret secret secret").unwrap();
+    client.goodbye();
+    daemon.signal(Signal::TERM);
+    let (code, log) = daemon.wait();
+    assert_eq!(code, Some(0));
+    assert!(log.lines().count() > 2 && log.lines().all(|line| line.starts_with('{') && line.ends_with('}')), "{log}");
+    assert!(!log.contains("secret"), "{log}");
 }
 
 #[test]
@@ -113,7 +139,7 @@ fn ping_until_told(socket: &Path, busy: &AtomicUsize) {
         if id == 10 {
             busy.fetch_add(1, Ordering::Relaxed);
         }
-        let sent = client.send(&support::request(id, 0, manager_protocol::manager::Ping {}));
+        let sent = client.send(&request(id, 0, manager_protocol::manager::Ping {}));
         match client.receive() {
             Ok(Some((FrameKind::Reply, _))) => sent.unwrap(),
             Ok(Some((FrameKind::Goodbye, body))) => {
@@ -135,9 +161,7 @@ fn told_twice_to_stop_it_does_so_at_once() {
     let value = manager_protocol::encode_value(&"x".repeat(100_000)).unwrap();
     client.call(1, list, list::Push { value: (&value).into() }).unwrap();
     // Replies that nobody takes: a graceful end waits for them.
-    client
-        .send(&(0..100).flat_map(|id| support::request(id, list, list::Get { index: 0 })).collect::<Vec<u8>>())
-        .unwrap();
+    client.send(&(0..100).flat_map(|id| request(id, list, list::Get { index: 0 })).collect::<Vec<u8>>()).unwrap();
     client.wait_for_bytes();
     daemon.signal(Signal::TERM);
     eventually("the first signal is heard", || (!place.socket.exists()).then_some(()));

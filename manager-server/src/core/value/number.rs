@@ -24,7 +24,7 @@ pub(in crate::core) fn add(
     let delta = read(delta.as_slice(), "the argument")?;
     let current = current.map(|value| read(value, "the stored value")).transpose()?;
     let bounds = bounds.map(|(low, high)| Ok((integer_bound(low)?, integer_bound(high)?))).transpose()?;
-    let (low, high) = bounds.unwrap_or((i64::MIN.into(), u64::MAX.into()));
+    let (low, high) = bounds.unwrap_or_else(|| (i64::MIN.into(), u64::MAX.into()));
     let sum = match (current, delta) {
         (None, delta) => delta,
         (Some(Number::Integer(current)), Number::Integer(delta)) => Number::Integer(current + delta),
