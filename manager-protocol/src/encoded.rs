@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::error::{Code, Error, Result};
 use crate::msgpack;
-use crate::reply::MALFORMED;
+use crate::reply::{self, MALFORMED};
 
 /// One well-formed MessagePack value, encoded; on the wire a MessagePack `bin` that holds it.
 ///
@@ -187,11 +187,9 @@ pub fn append_value<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Resu
 /// # Errors
 /// [`Code::MalformedRequest`] if the bytes are not one well-formed value, or not a `T`.
 pub fn decode_value<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
-    let refused = |reason: &dyn fmt::Display| {
-        Error::new(Code::MalformedRequest, format!("expected a {}: {reason}", std::any::type_name::<T>()))
-    };
-    msgpack::check(bytes).map_err(|fault| refused(&fault))?;
-    rmp_serde::from_slice(bytes).map_err(|error| refused(&error))
+    let refused = |reason: String| Error::new(Code::MalformedRequest, reason);
+    msgpack::check(bytes).map_err(|fault| refused(format!("{MALFORMED}: {fault}")))?;
+    rmp_serde::from_slice(bytes).map_err(|error| refused(reply::fault::<T>(&error)))
 }
 
 #[cfg(test)]
@@ -209,6 +207,8 @@ mod tests {
     fn values_round_trip_and_trailing_bytes_do_not() {
         let mut bytes = encode_value(&("a", 1_u8, 2.5_f64)).unwrap();
         assert_eq!(decode_value::<(String, u8, f64)>(&bytes).unwrap(), ("a".to_owned(), 1, 2.5));
+        let error = decode_value::<(u8, u8, f64)>(&encode_value(&("secret", 1_u8, 2.5_f64)).unwrap()).unwrap_err();
+        assert_eq!(error.message, "not a (u8, u8, f64)");
         bytes.push(0xc0);
         assert_eq!(decode_value::<(String, u8, f64)>(&bytes).unwrap_err().code, Code::MalformedRequest);
     }

@@ -127,15 +127,19 @@ impl<'a, T: Deserialize<'a>> Decode<'a> for T {
     }
 }
 
-/// What is wrong with an argument, without what serde quotes of it.
-fn fault<T>(error: &rmp_serde::decode::Error) -> String {
+/// What is wrong with a value, without what serde quotes of it.
+pub(crate) fn fault<T>(error: &rmp_serde::decode::Error) -> String {
     let message = error.to_string();
+    let name = plain_name::<T>();
     if message.starts_with(MALFORMED) {
         return message; // Written by `Encoded`.
     }
+    if message.starts_with("missing field") {
+        return format!("not a {name}: {message}"); // Names what the type has.
+    }
     match message.rsplit_once("expected ") {
-        Some((_, expected)) => format!("expected {expected}"),
-        None => format!("not a {}", plain_name::<T>()),
+        Some((_, expected)) => format!("not a {name}: expected {expected}"),
+        None => format!("not a {name}"),
     }
 }
 
