@@ -1,5 +1,7 @@
 //! Runs every example as a user would and checks what it prints.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail at any point, in a helper as well")]
+
 use std::path::PathBuf;
 use std::process::{Command, Output};
 

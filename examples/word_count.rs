@@ -89,7 +89,7 @@ fn parent(args: &Args, manager: &Manager, run: &str) -> Result<(), Box<dyn Error
     let shared = Shared::open(manager, run)?;
     shared.to_do.extend(&files)?;
 
-    let workers = args.workers.or(std::thread::available_parallelism().ok()).map_or(1, NonZero::get);
+    let workers = args.workers.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get);
     let me = std::env::current_exe()?;
     let children =
         (0..workers).map(|_| manager.command(&me).args(["--run", run]).spawn()).collect::<Result<Vec<_>, _>>()?;

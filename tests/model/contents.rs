@@ -1,0 +1,114 @@
+//! All that an object holds, read in every way there is.
+
+use manager_client::aio::Async;
+use manager_client::{Blocking, DirectLink, Link, ManagerDict, ManagerList, Object};
+use manager_protocol::{Encoded, Operation, decode_value, dict, list};
+use manager_tests::{InProcess, block_on, wait};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// What can be stored in the tests.
+pub(super) trait Stored: Serialize + DeserializeOwned + Send + 'static {}
+
+impl<T: Serialize + DeserializeOwned + Send + 'static> Stored for T {}
+
+/// A link whose proxies can be gone through, page by page.
+pub(super) trait Iterate: DirectLink {
+    /// Every entry by pages, from the first to the last or from the last to the first.
+    fn entries<K: Stored, V: Stored>(&self, dict: &ManagerDict<K, V, Self>, backward: bool) -> Vec<(K, V)>;
+
+    /// Every value by pages, from the first to the last or from the last to the first.
+    fn values<T: Stored>(&self, list: &ManagerList<T, Self>, backward: bool) -> Vec<T>;
+}
+
+impl Iterate for Blocking {
+    fn entries<K: Stored, V: Stored>(&self, dict: &ManagerDict<K, V>, backward: bool) -> Vec<(K, V)> {
+        let iter = if backward { dict.iter_rev() } else { dict.iter() };
+        iter.collect::<Result<_, _>>().unwrap()
+    }
+
+    fn values<T: Stored>(&self, list: &ManagerList<T>, backward: bool) -> Vec<T> {
+        let iter = if backward { list.iter_rev() } else { list.iter() };
+        iter.collect::<Result<_, _>>().unwrap()
+    }
+}
+
+impl Iterate for Async {
+    fn entries<K: Stored, V: Stored>(&self, dict: &ManagerDict<K, V, Self>, backward: bool) -> Vec<(K, V)> {
+        let mut stream = if backward { dict.iter_rev() } else { dict.iter() };
+        let mut all = Vec::new();
+        while let Some(entry) = block_on(stream.next()) {
+            all.push(entry.unwrap());
+        }
+        all
+    }
+
+    fn values<T: Stored>(&self, list: &ManagerList<T, Self>, backward: bool) -> Vec<T> {
+        let mut stream = if backward { list.iter_rev() } else { list.iter() };
+        let mut all = Vec::new();
+        while let Some(value) = block_on(stream.next()) {
+            all.push(value.unwrap());
+        }
+        all
+    }
+}
+
+/// There is no iterator over this link, so the pages are asked for, of few items at first.
+impl Iterate for InProcess {
+    fn entries<K: Stored, V: Stored>(&self, dict: &ManagerDict<K, V, Self>, backward: bool) -> Vec<(K, V)> {
+        let mut all = Vec::new();
+        let mut after = None;
+        for limit in GROWING {
+            let (page, next) = entry_page(self, dict, after, limit, backward);
+            assert!(page.len() <= limit as usize);
+            all.extend(page);
+            match next {
+                Some(next) => after = Some(next),
+                None => return all,
+            }
+        }
+        panic!("a dict of more entries than any test makes");
+    }
+
+    fn values<T: Stored>(&self, list: &ManagerList<T, Self>, backward: bool) -> Vec<T> {
+        let mut all: Vec<T> = Vec::new();
+        for limit in GROWING {
+            let encode = |out: &mut Vec<u8>| list::Page { start: all.len() as u64, limit }.encode(out);
+            let found = self.call(list.target(), list::Page::ROW, encode, |answer| {
+                let page: list::PageReply<'_> = decode_value(answer.result)?;
+                let values = page.values.iter().map(Encoded::decode).collect::<Result<Vec<T>, _>>()?;
+                Ok((values, page.len))
+            });
+            let (page, len) = found.unwrap();
+            assert!(page.len() <= limit as usize && (!page.is_empty() || all.len() as u64 == len));
+            all.extend(page);
+            if all.len() as u64 == len {
+                break;
+            }
+        }
+        if backward {
+            all.reverse();
+        }
+        all
+    }
+}
+
+/// One page of a dict, over any link, and where the next one begins.
+pub(super) fn entry_page<L: DirectLink, K: Stored, V: Stored>(
+    link: &L,
+    dict: &ManagerDict<K, V, L>,
+    after: Option<u64>,
+    limit: u32,
+    backward: bool,
+) -> (Vec<(K, V)>, Option<u64>) {
+    let encode = |out: &mut Vec<u8>| dict::Page { after, limit, backward }.encode(out);
+    let page = link.call(dict.target(), dict::Page::ROW, encode, |answer| {
+        let page: dict::PageReply<'_> = decode_value(answer.result)?;
+        let entries = page.entries.iter().map(|(key, value)| Ok((key.decode()?, value.decode()?)));
+        Ok((entries.collect::<manager_protocol::Result<_>>()?, page.next))
+    });
+    wait::<L, _>(page).unwrap()
+}
+
+/// How many items each page has: few at first, so that small objects have several pages.
+const GROWING: [u32; 14] = [1, 2, 3, 5, 8, 13, 100, 1000, 2000, 3000, 4000, 5000, 10_000, 20_000];

@@ -1,0 +1,117 @@
+//! Whether the comparison finds anything: systems with a fault, which it must tell from the model.
+
+use manager_protocol::Code;
+use manager_tests::InProcess;
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
+use proptest_state_machine::ReferenceStateMachine;
+
+use super::machine::{Over, System, difference_after};
+use super::operation::{DictOperation, ListOperation, Reply};
+use super::world::{Empty, From, Object, Operation, Seen, Transition, World};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    /// Every seventh push is acknowledged and not done.
+    DropsPushes,
+    /// Of a transaction that is refused, the first operation is done.
+    DoesHalfATransaction,
+    /// A replaced entry moves to the end.
+    MovesWhatIsReplaced,
+    /// A read counts as a change in the version it replies.
+    CountsReads,
+    /// 1 and 1.0 are two values.
+    ComparesTypes,
+}
+
+/// The core with a fault in front of it.
+struct Faulty {
+    inner: Over<InProcess>,
+    fault: Option<Fault>,
+    pushes: u32,
+}
+
+impl System for Faulty {
+    fn start(world: &World) -> Self {
+        Self { inner: Over::start(world), fault: None, pushes: 0 }
+    }
+
+    fn apply(&mut self, transition: &Transition) -> Result<Vec<Seen>, Code> {
+        match (self.fault, transition) {
+            (Some(Fault::DropsPushes), Transition::One(Operation::List(at, ListOperation::Push(_)))) => {
+                self.pushes += 1;
+                if self.pushes.is_multiple_of(7) {
+                    return Ok(vec![Seen { reply: Reply::Unit, version: self.version(Object::List(*at)) + 1 }]);
+                }
+                self.inner.apply(transition)
+            }
+            (Some(Fault::DoesHalfATransaction), Transition::Transaction(_, operations)) => {
+                let replies = self.inner.apply(transition);
+                if let (Err(_), Some(first)) = (&replies, operations.first()) {
+                    let _ = self.inner.apply(&Transition::One(first.clone()));
+                }
+                replies
+            }
+            (Some(Fault::MovesWhatIsReplaced), Transition::One(Operation::Dict(at, DictOperation::Set(key, _)))) => {
+                let removal = Operation::Dict(*at, DictOperation::Remove(key.clone()));
+                let _ = self.inner.apply(&Transition::Transaction(Vec::new(), vec![removal]));
+                self.inner.apply(transition)
+            }
+            (Some(Fault::CountsReads), Transition::One(Operation::Dict(_, DictOperation::Get(_)))) => {
+                let mut seen = self.inner.apply(transition)?;
+                seen[0].version += 1;
+                Ok(seen)
+            }
+            (Some(Fault::ComparesTypes), Transition::One(Operation::List(at, ListOperation::Count(value)))) => {
+                let mut seen = self.inner.apply(&Transition::One(Operation::List(*at, ListOperation::Values)))?;
+                if let Reply::Values(values) = &seen[0].reply {
+                    let count = values.iter().filter(|other| *other == value).count();
+                    seen[0].reply = Reply::Count(count as u64);
+                }
+                Ok(seen)
+            }
+            (Some(_) | None, _) => self.inner.apply(transition),
+        }
+    }
+
+    fn version(&self, object: Object) -> u64 {
+        self.inner.version(object)
+    }
+
+    fn is_time_to_look(&self) -> bool {
+        self.inner.is_time_to_look()
+    }
+
+    fn difference(&self, world: &World) -> Option<String> {
+        self.inner.difference(world)
+    }
+}
+
+/// Compares the same sequences each time; the first difference that is found.
+fn first_difference(fault: Option<Fault>) -> Option<String> {
+    let mut runner = TestRunner::deterministic();
+    let sequences = From::<Empty>::sequential_strategy(30..80);
+    (0..300).find_map(|_| {
+        let (mut world, transitions, _) = sequences.new_tree(&mut runner).unwrap().current();
+        let mut system = Faulty { fault, ..Faulty::start(&world) };
+        let differs = transitions.iter().find_map(|transition| {
+            world = world.clone().apply(transition);
+            difference_after(&mut system, &world, transition)
+        });
+        differs.or_else(|| system.difference(&world))
+    })
+}
+
+#[test]
+fn every_fault_is_found_and_none_where_there_is_none() {
+    assert_eq!(first_difference(None), None);
+    for fault in [
+        Fault::DropsPushes,
+        Fault::DoesHalfATransaction,
+        Fault::MovesWhatIsReplaced,
+        Fault::CountsReads,
+        Fault::ComparesTypes,
+    ] {
+        assert!(first_difference(Some(fault)).is_some(), "{fault:?} was not found");
+    }
+}

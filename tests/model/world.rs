@@ -1,0 +1,263 @@
+//! The reference: two dicts and two lists, and what every operation and transaction must do to them.
+
+use std::marker::PhantomData;
+
+use manager_protocol::Code;
+use proptest::prelude::*;
+use proptest_state_machine::ReferenceStateMachine;
+
+use super::dict::DictModel;
+use super::generate::{dict_operation, list_operation, version_near};
+use super::list::ListModel;
+use super::operation::{DictOperation, ListOperation, Outcome, Reply};
+use super::value::Value;
+
+/// What happens next.
+#[derive(Clone, Debug)]
+pub(super) enum Transition {
+    /// One operation.
+    One(Operation),
+    /// Several as one, if the objects have these versions.
+    Transaction(Vec<(Object, u64)>, Vec<Operation>),
+}
+
+/// An operation on one of the objects.
+#[derive(Clone, Debug)]
+pub(super) enum Operation {
+    Dict(usize, DictOperation),
+    List(usize, ListOperation),
+}
+
+/// One of the objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Object {
+    Dict(usize),
+    List(usize),
+}
+
+/// All objects, and what the last transition must have replied.
+#[derive(Clone, Debug)]
+pub(super) struct World {
+    pub(super) dicts: [DictModel; 2],
+    pub(super) lists: [ListModel; 2],
+    /// The most that an object may hold.
+    pub(super) max_items: usize,
+    pub(super) last: Result<Vec<Seen>, Code>,
+}
+
+/// A reply together with the object's version after it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Seen {
+    pub(super) reply: Reply,
+    pub(super) version: u64,
+}
+
+impl World {
+    /// Empty objects that may grow so far.
+    pub(super) fn new(max_items: usize) -> Self {
+        let (dict, list) = (DictModel::new(max_items), ListModel::new(max_items));
+        Self { dicts: [dict.clone(), dict], lists: [list.clone(), list], max_items, last: Ok(Vec::new()) }
+    }
+
+    /// How many changes an object has seen.
+    pub(super) fn version(&self, object: Object) -> u64 {
+        match object {
+            Object::Dict(at) => self.dicts[at].version,
+            Object::List(at) => self.lists[at].version,
+        }
+    }
+
+    /// Carries out a transition.
+    pub(super) fn apply(mut self, transition: &Transition) -> Self {
+        self.last = match transition {
+            Transition::One(operation) => self.carry_out(operation).map(|seen| vec![seen]),
+            Transition::Transaction(checks, operations) => self.transact(checks, operations),
+        };
+        self
+    }
+
+    fn transact(&mut self, checks: &[(Object, u64)], operations: &[Operation]) -> Result<Vec<Seen>, Code> {
+        if operations.iter().any(Operation::is_refused_by_the_client) {
+            return Err(Code::InvalidArgument);
+        }
+        if checks.iter().any(|(object, version)| self.version(*object) != *version) {
+            return Err(Code::Conflict);
+        }
+        let mut after = self.clone();
+        let seen = operations.iter().map(|operation| after.carry_out(operation)).collect::<Result<_, _>>()?;
+        *self = after;
+        Ok(seen)
+    }
+
+    fn carry_out(&mut self, operation: &Operation) -> Result<Seen, Code> {
+        let outcome: Outcome = match operation {
+            Operation::Dict(at, operation) => {
+                let other = self.dicts[operation.source().unwrap_or(*at)].clone();
+                self.dicts[*at].apply(operation, &other)
+            }
+            Operation::List(at, operation) => {
+                let other = self.lists[operation.source().unwrap_or(*at)].clone();
+                self.lists[*at].apply(operation, &other)
+            }
+        };
+        Ok(Seen { reply: outcome?, version: self.version(operation.object()) })
+    }
+}
+
+impl Operation {
+    /// What it is an operation on.
+    pub(super) fn object(&self) -> Object {
+        match self {
+            Self::Dict(at, _) => Object::Dict(*at),
+            Self::List(at, _) => Object::List(*at),
+        }
+    }
+
+    /// Whether the client refuses it before anything is sent: there is no search in steps.
+    fn is_refused_by_the_client(&self) -> bool {
+        matches!(self, Self::List(_, ListOperation::IndexOfWithin(_, part)) if part.step != 1)
+    }
+
+    /// Versions that were generated before the true ones were known become such that are near them.
+    fn with_versions_near(mut self, versions: Versions) -> Self {
+        let current = versions.of(self.object());
+        match &mut self {
+            Self::Dict(
+                _,
+                DictOperation::ReplaceIfVersion(_, _, version) | DictOperation::RemoveIfVersion(_, version),
+            )
+            | Self::List(_, ListOperation::ReplaceIfVersion(_, version)) => *version = version_near(current, *version),
+            Self::Dict(..) | Self::List(..) => {}
+        }
+        self
+    }
+}
+
+/// The versions of all objects.
+#[derive(Clone, Copy)]
+struct Versions {
+    dicts: [u64; 2],
+    lists: [u64; 2],
+}
+
+impl Versions {
+    fn of(self, object: Object) -> u64 {
+        match object {
+            Object::Dict(at) => self.dicts[at],
+            Object::List(at) => self.lists[at],
+        }
+    }
+}
+
+/// What a sequence begins with.
+pub(super) trait Beginning: 'static {
+    /// The objects before the first transition.
+    fn world() -> BoxedStrategy<World>;
+}
+
+/// Empty objects, which sometimes may not grow far.
+#[derive(Debug)]
+pub(super) struct Empty;
+
+impl Beginning for Empty {
+    fn world() -> BoxedStrategy<World> {
+        prop_oneof![4 => Just(NO_LIMIT), 1 => Just(5_usize), 1 => Just(9)].prop_map(World::new).boxed()
+    }
+}
+
+/// Objects so large that what visits all of their items is not done inline.
+#[derive(Debug)]
+pub(super) struct Large;
+
+impl Beginning for Large {
+    fn world() -> BoxedStrategy<World> {
+        let mut world = World::new(NO_LIMIT);
+        for at in 0..2 {
+            let start = at as i64 * 3000;
+            let numbers = (start..start + LARGE).map(|n| Value::from(n * 7919 % LARGE));
+            let entries = (start..start + LARGE).map(|n| (Value::from(n), Value::from(-n)));
+            let filled = [
+                Operation::Dict(at, DictOperation::InsertMany(entries.collect())),
+                Operation::List(at, ListOperation::Extend(numbers.collect())),
+            ];
+            for operation in filled {
+                world = world.apply(&Transition::One(operation));
+            }
+        }
+        Just(world).boxed()
+    }
+}
+
+/// More than the server visits inline.
+const LARGE: i64 = 4200;
+
+/// The server's own limit, which is never reached.
+const NO_LIMIT: usize = 1 << 27;
+
+/// The state machine of the world from this beginning on.
+#[derive(Debug)]
+pub(super) struct From<B>(PhantomData<B>);
+
+impl<B: Beginning> ReferenceStateMachine for From<B> {
+    type State = World;
+    type Transition = Transition;
+
+    fn init_state() -> BoxedStrategy<World> {
+        B::world()
+    }
+
+    fn transitions(state: &World) -> BoxedStrategy<Transition> {
+        let versions = Versions {
+            dicts: [0, 1].map(|at| state.dicts[at].version),
+            lists: [0, 1].map(|at| state.lists[at].version),
+        };
+        GENERATED.with(Clone::clone).prop_map(move |transition| with_versions_near(transition, versions)).boxed()
+    }
+
+    fn apply(state: World, transition: &Transition) -> World {
+        state.apply(transition)
+    }
+}
+
+thread_local! {
+    /// Made once for each thread: it is large, and costs far more than what it generates.
+    static GENERATED: BoxedStrategy<Transition> = transition();
+}
+
+fn transition() -> BoxedStrategy<Transition> {
+    let check = (0..2_usize, any::<bool>(), prop::bool::weighted(0.1)).prop_map(|(at, dict, wrong)| {
+        (if dict { Object::Dict(at) } else { Object::List(at) }, if wrong { 1 } else { 0 })
+    });
+    let checks = prop::collection::vec(check, 0..3);
+    let steps = prop::collection::vec(operation(true), 0..6);
+    let transaction = (checks, steps).prop_map(|(checks, steps)| Transition::Transaction(checks, steps));
+    prop_oneof![6 => operation(false).prop_map(Transition::One), 1 => transaction].boxed()
+}
+
+fn operation(in_transaction: bool) -> impl Strategy<Value = Operation> {
+    // The first of each is chosen more often, so that more happens to it.
+    let at = || prop_oneof![3 => Just(0_usize), 1 => Just(1)];
+    prop_oneof![
+        (at(), dict_operation(in_transaction)).prop_map(|(at, operation)| Operation::Dict(at, operation)),
+        (at(), list_operation(in_transaction)).prop_map(|(at, operation)| Operation::List(at, operation)),
+    ]
+}
+
+fn with_versions_near(transition: Transition, versions: Versions) -> Transition {
+    match transition {
+        Transition::One(operation) => Transition::One(operation.with_versions_near(versions)),
+        Transition::Transaction(checks, operations) => {
+            let mut near: Vec<(Object, u64)> = Vec::new();
+            for (object, off) in checks {
+                // One check for each object: the client finds two that disagree before the server does.
+                if near.iter().all(|(other, _)| *other != object) {
+                    near.push((object, versions.of(object) + off));
+                }
+            }
+            Transition::Transaction(
+                near,
+                operations.into_iter().map(|step| step.with_versions_near(versions)).collect(),
+            )
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What the worker program can be.
+
+use std::fmt::Display;
+use std::io::{self, BufRead, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use manager_client::{Manager, ManagerDict, ManagerList};
+use manager_protocol::{
+    FrameKind, Hello, PROTOCOL_VERSION, Part, SOCKET_VARIABLE, finish_frame, start_frame, write_control, write_part,
+};
+use manager_server::{Config, Server};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, fork};
+
+use crate::mixed;
+
+/// Plays the role that the arguments begin with.
+pub(crate) fn play(mut arguments: impl Iterator<Item = String>) {
+    let role: String = next(&mut arguments);
+    match role.as_str() {
+        "serve" => serve(arguments),
+        "mixed" => mixed(arguments),
+        "reach" => reach(),
+        "append" => append(arguments),
+        "fork" => fork_and_go_on(&Manager::from_env().unwrap()),
+        "fork-embedded" => fork_and_go_on(&Manager::start().unwrap()),
+        "upload" => upload(),
+        "half-a-frame" => half_a_frame(),
+        "half-a-message" => half_a_message(),
+        other => panic!("there is no role {other:?}"),
+    }
+}
+
+/// A server at the path of the first argument, until stdin ends. The rest changes its configuration.
+fn serve(mut arguments: impl Iterator<Item = String>) {
+    let mut config = Config::new(next::<String>(&mut arguments));
+    for change in arguments {
+        let (name, value) = change.split_once('=').expect("changes are written name=value");
+        match name {
+            "workers" => config.workers = parsed(value),
+            "write_timeout_ms" => config.write_timeout = Duration::from_millis(parsed(value)),
+            other => panic!("there is no setting {other:?}"),
+        }
+    }
+    let server = Server::start(config).unwrap();
+    say("listening");
+    await_end();
+    server.shutdown();
+}
+
+/// Mixed operations, once the parent says so; their history goes to a file.
+fn mixed(mut arguments: impl Iterator<Item = String>) {
+    let (seed, operations): (u64, usize) = (next(&mut arguments), next(&mut arguments));
+    let file: String = next(&mut arguments);
+    let manager = Manager::from_env().unwrap();
+    say("ready");
+    assert_eq!(told(), "go");
+    let history = mixed::run(&manager, format!("{seed}"), seed, operations, 0);
+    history.write(Path::new(&file)).unwrap();
+    say("done");
+}
+
+/// Says whether there is a server to be reached.
+fn reach() {
+    match Manager::from_env() {
+        Ok(manager) => say(&format!("reached {}", manager.socket().display())),
+        Err(error) => say(&format!("not reached: {error:?}")),
+    }
+}
+
+/// Appends its argument to a list and counts itself in a dict.
+fn append(mut arguments: impl Iterator<Item = String>) {
+    let manager = Manager::from_env().unwrap();
+    let list: ManagerList<u64> = manager.list("appended").unwrap();
+    let dict: ManagerDict<String, u64> = manager.dict("counted").unwrap();
+    list.push(&next::<u64>(&mut arguments)).unwrap();
+    dict.update_with("children", |count| Some(count.unwrap_or(0) + 1)).unwrap();
+}
+
+/// Forks with connections in use before, and goes on with them in both processes at once.
+#[expect(unsafe_code, reason = "a fork is what is tested, and std has none")]
+fn fork_and_go_on(manager: &Manager) {
+    let dict: ManagerDict<String, u64> = manager.dict("forked").unwrap();
+    dict.set("before", &1).unwrap();
+    // SAFETY: no thread of this process holds a lock that the child needs: its own is here, and those of
+    // an embedded server wait for something to do.
+    match unsafe { fork() }.unwrap() {
+        ForkResult::Child => {
+            go_on(manager, &dict, "child");
+            say("the child is done");
+        }
+        ForkResult::Parent { child } => {
+            go_on(manager, &dict, "parent");
+            assert_eq!(waitpid(child, None).unwrap(), WaitStatus::Exited(child, 0));
+            // The end of the child, which dropped its manager, is not the end of anything here.
+            assert_eq!(Manager::connect(manager.socket()).unwrap().ping().ok(), Some(()));
+            assert_eq!((dict.get("parent").unwrap(), dict.get("child").unwrap()), (Some(2000), Some(2000)));
+            say("the parent is done");
+        }
+    }
+}
+
+/// Counts under its own name: a reply to anybody else would be another number.
+fn go_on(manager: &Manager, dict: &ManagerDict<String, u64>, name: &str) {
+    for count in 1..=1000 {
+        assert_eq!(dict.add(name, 1).unwrap(), count);
+    }
+    let pipeline = manager.pipeline();
+    let queued = dict.on(&pipeline);
+    let sums: Vec<_> = (0..1000).map(|_| queued.add(name, 1)).collect();
+    pipeline.send().unwrap();
+    for (sum, count) in sums.into_iter().zip(1001..) {
+        assert_eq!(sum.take().unwrap(), count);
+    }
+    let fresh: ManagerDict<String, u64> = manager.dict("forked").unwrap();
+    assert_eq!(fresh.get("before").unwrap(), Some(1));
+}
+
+/// Puts a large value under a key, again and again.
+fn upload() {
+    let dict: ManagerDict<String, Vec<u64>> = Manager::from_env().unwrap().dict("uploads").unwrap();
+    let value = vec![u64::MAX; 1_000_000];
+    say("uploading");
+    loop {
+        dict.set("large", &value).unwrap();
+    }
+}
+
+/// A request of one frame that never comes to its end.
+fn half_a_frame() {
+    let mut frame = Vec::new();
+    let start = start_frame(&mut frame, FrameKind::Request);
+    frame.resize(10_000_000, 0xc0);
+    finish_frame(&mut frame, start);
+    say_half(&frame[..frame.len() / 2]);
+}
+
+/// A request in parts of which the last never comes.
+fn half_a_message() {
+    let mut parts = Vec::new();
+    for _ in 0..50 {
+        write_part(&mut parts, FrameKind::RequestPart, &Part { id: 1, last: false, bytes: &[0xc0; 100_000] });
+    }
+    say_half(&parts);
+}
+
+fn say_half(bytes: &[u8]) {
+    let socket = std::env::var_os(SOCKET_VARIABLE).unwrap();
+    let mut stream = UnixStream::connect(socket).unwrap();
+    let mut hello = Vec::new();
+    write_control(&mut hello, FrameKind::Hello, &Hello { protocol: PROTOCOL_VERSION, client: "half".into() });
+    stream.write_all(&hello).unwrap();
+    stream.write_all(bytes).unwrap();
+    say("halfway");
+    await_end();
+}
+
+/// Tells the parent.
+fn say(line: &str) {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{line}").and_then(|()| stdout.flush()).unwrap();
+}
+
+/// What the parent says.
+fn told() -> String {
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).unwrap();
+    line.trim_end().to_owned()
+}
+
+/// Waits until the parent closes stdin, or is gone.
+fn await_end() {
+    io::stdin().lock().lines().for_each(drop);
+}
+
+fn next<T: FromStr<Err: Display>>(arguments: &mut impl Iterator<Item = String>) -> T {
+    parsed(&arguments.next().expect("the role has another argument"))
+}
+
+fn parsed<T: FromStr<Err: Display>>(text: &str) -> T {
+    text.parse().unwrap_or_else(|error| panic!("{text:?}: {error}"))
+}

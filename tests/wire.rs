@@ -1,0 +1,22 @@
+//! What crosses the socket, byte by byte: frames in any pieces, bad input, large values, slow peers.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![allow(clippy::print_stdout, reason = "figures that are shown and not judged")]
+
+#[allow(dead_code, reason = "another program uses the rest")]
+#[path = "processes/child.rs"]
+mod child;
+#[path = "wire/client.rs"]
+mod client;
+#[path = "wire/million.rs"]
+mod million;
+#[path = "wire/noise.rs"]
+mod noise;
+#[path = "wire/pieces.rs"]
+mod pieces;
+#[path = "wire/raw.rs"]
+mod raw;
+#[path = "wire/refusals.rs"]
+mod refusals;
+#[path = "wire/volume.rs"]
+mod volume;
