@@ -58,6 +58,8 @@ pub(crate) enum Reason {
     Decode,
     /// A request over the limit on messages; nothing was sent.
     TooLarge { bytes: usize, limit: usize },
+    /// A reply over this client's limit on messages; the rest of it cannot be waited for.
+    ReplyTooLarge { limit: usize },
     /// A proxy of another server was mixed in.
     OtherServer,
     /// A batch's result was asked for before the batch was sent.
@@ -122,6 +124,7 @@ impl Error {
             | Reason::Encode
             | Reason::Decode
             | Reason::TooLarge { .. }
+            | Reason::ReplyTooLarge { .. }
             | Reason::OtherServer
             | Reason::NotSent
             | Reason::AlreadySent
@@ -145,7 +148,12 @@ impl Error {
     pub fn is_disconnected(&self) -> bool {
         matches!(
             self.0.reason,
-            Reason::NoServer(_) | Reason::Restarted(_) | Reason::Broken | Reason::Protocol | Reason::Goodbye { .. }
+            Reason::NoServer(_)
+                | Reason::Restarted(_)
+                | Reason::Broken
+                | Reason::Protocol
+                | Reason::ReplyTooLarge { .. }
+                | Reason::Goodbye { .. }
         )
     }
 
@@ -200,7 +208,7 @@ impl Error {
     /// Whether a limit, of this client or of the server, was in the way.
     #[must_use]
     pub fn is_limit_exceeded(&self) -> bool {
-        matches!(self.0.reason, Reason::TooLarge { .. })
+        matches!(self.0.reason, Reason::TooLarge { .. } | Reason::ReplyTooLarge { .. })
             || matches!(self.code(), Some(Code::LimitExceeded | Code::FrameTooLarge | Code::TooManyConnections))
     }
 
@@ -303,6 +311,7 @@ fn write_reason(f: &mut fmt::Formatter<'_>, reason: &Reason, operation: &str) ->
         Reason::TooLarge { bytes, limit } => {
             write!(f, "a request of {bytes} bytes is over the limit of {limit}; nothing was sent")
         }
+        Reason::ReplyTooLarge { limit } => write!(f, "a reply is over this client's limit of {limit} bytes"),
         Reason::OtherServer => f.write_str("the objects belong to different servers"),
         Reason::NotSent => f.write_str("the batch that the call is part of has not been sent yet"),
         Reason::AlreadySent => f.write_str("the batch was sent already"),

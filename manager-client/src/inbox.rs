@@ -112,7 +112,7 @@ impl Inbox {
             let part: Part<'_> = decode_body(frame.kind, frame.body).map_err(not_the_protocol)?;
             let limit = self.max_message;
             let parts = self.parts.entry(part.id).or_insert_with(|| Assembly::new(limit));
-            parts.push(part.bytes).map_err(not_the_protocol)?;
+            parts.push(part.bytes).map_err(|_| Error::new(Reason::ReplyTooLarge { limit }))?;
             if part.last {
                 let id = part.id;
                 self.whole = self.parts.remove(&id).map(Assembly::into_content).unwrap_or_default();
@@ -223,7 +223,8 @@ mod tests {
         write_part(&mut stream, FrameKind::ReplyPart, &Part { id: 1, last: false, bytes: &[0; 5] });
         inbox.room()[..stream.len()].copy_from_slice(&stream);
         inbox.filled(stream.len());
-        assert!(inbox.next().unwrap_err().is_disconnected());
+        let error = inbox.next().unwrap_err();
+        assert!(error.is_disconnected() && error.is_limit_exceeded());
     }
 
     #[test]
