@@ -107,7 +107,12 @@ impl Inbox {
             if frame.kind != FrameKind::ReplyPart {
                 // Split again: a frame that is returned from inside a loop would be borrowed for all of it.
                 let frame = split_frame(&self.bytes[at..self.end], self.max_frame).map_err(not_the_protocol)?;
-                return frame.map(|(frame, _)| message(frame)).transpose();
+                let Some(message) = frame.map(|(frame, _)| message(frame)).transpose()? else {
+                    return Ok(None);
+                };
+                // A reply that was cancelled after some of its parts ends with an error.
+                self.parts.remove(&message.id);
+                return Ok(Some(message));
             }
             let part: Part<'_> = decode_body(frame.kind, frame.body).map_err(not_the_protocol)?;
             let limit = self.max_message;
@@ -225,6 +230,20 @@ mod tests {
         inbox.filled(stream.len());
         let error = inbox.next().unwrap_err();
         assert!(error.is_disconnected() && error.is_limit_exceeded());
+    }
+
+    #[test]
+    fn the_parts_of_a_cancelled_reply_are_not_kept() {
+        let mut inbox = Inbox::new(1000);
+        let mut stream = Vec::new();
+        write_part(&mut stream, FrameKind::ReplyPart, &Part { id: 1, last: false, bytes: &[0; 5] });
+        let cancelled = manager_protocol::Error::new(manager_protocol::Code::Cancelled, "cancelled");
+        manager_protocol::write_error_reply(&mut stream, 1, &cancelled);
+        inbox.room()[..stream.len()].copy_from_slice(&stream);
+        inbox.filled(stream.len());
+        let message = inbox.next().unwrap().unwrap();
+        assert!(message.id == 1 && message.outcome.is_err());
+        assert!(inbox.is_empty());
     }
 
     #[test]
