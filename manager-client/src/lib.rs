@@ -74,3 +74,8 @@ pub use slice::Slice;
 pub use swap::Swap;
 pub use transaction::{Attempt, ReadLink, Transaction};
 pub use versioned::{Versioned, VersionedLink};
+
+/// The programs in the README compile, and those that need no daemon run.
+#[cfg(all(doctest, feature = "aio", feature = "embedded"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;

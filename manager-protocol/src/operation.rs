@@ -182,7 +182,7 @@ macro_rules! operations {
             /// Decodes the arguments of the operation with this number.
             ///
             /// # Errors
-            /// [`Code::UnknownOperation`] or [`Code::MalformedRequest`], naming the operation.
+            /// `UnknownOperation` or `MalformedRequest`, naming the operation.
             pub fn decode(operation: u16, arguments: &'a [u8]) -> Result<Self> {
                 match operation {
                     $($number => {
