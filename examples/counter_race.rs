@@ -4,7 +4,7 @@
 //! ```text
 //! cargo run --release --example counter_race
 //! ```
-#![allow(clippy::print_stdout, reason = "the program's result")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the program's result and progress")]
 
 use std::error::Error;
 use std::process::Child;
@@ -16,7 +16,7 @@ use manager_client::{Manager, ManagerDict};
 #[command(about = "Many processes count in one dict: what is lost, and what is not")]
 struct Args {
     /// How many processes count at once
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..))]
     processes: u64,
     /// How often each process adds one (the two slower ways: a tenth of that)
     #[arg(long, default_value_t = 100_000)]
@@ -45,6 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         (Way::UpdateWith, "update-with", "dict.update_with", args.times / 10),
         (Way::ReadThenWrite, "read-then-write", "get, then set", args.times / 10),
     ] {
+        eprintln!("{name}: {} processes x {times} ...", args.processes);
         run(&manager, flag, args.processes, times)?;
         let (expected, counted) = (args.processes * times, counters.get(way.key())?.unwrap_or(0));
         let lost = expected.checked_sub(counted).ok_or("counted more than was added")?;

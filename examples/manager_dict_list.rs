@@ -28,9 +28,11 @@ enum Key {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    match std::env::args().nth(1) {
-        Some(index) => worker(index.parse()?),
-        None => parent(),
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => parent(),
+        ["worker", index] => worker(index.parse()?),
+        _ => Err("usage: manager_dict_list (it takes no arguments)".into()),
     }
 }
 
@@ -43,7 +45,7 @@ fn parent() -> Result<(), Box<dyn Error>> {
     // A child is this program again; `command` tells it where the manager is.
     let me = std::env::current_exe()?;
     let children: Result<Vec<_>, _> =
-        (0..10).map(|index: u32| manager.command(&me).arg(index.to_string()).spawn()).collect();
+        (0..10).map(|index: u32| manager.command(&me).args(["worker", &index.to_string()]).spawn()).collect();
     for mut child in children? {
         let status = child.wait()?;
         if !status.success() {

@@ -5,17 +5,16 @@
 //! ```
 //!
 //! The parent puts the files into a shared list; each worker takes one after the other and adds its
-//! words to a shared dict, all the words of one file in one write.
-#![allow(clippy::print_stdout, reason = "the program's result")]
-
+//! words to a shared dict, all the words of one file in one write. What is not text, cannot be read or
+//! has more than 8 MiB is left out and named at the end.
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::Child;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -27,7 +26,7 @@ const LARGEST_FILE: u64 = 8 * 1024 * 1024;
 #[derive(Parser)]
 #[command(about = "Counts words with many processes that share one dict")]
 struct Args {
-    /// Files and folders to count [default: this repository]
+    /// Files and folders to count, text of up to 8 MiB a file [default: this repository]
     paths: Vec<PathBuf>,
     /// How many processes count [default: one per core]
     #[arg(long)]
@@ -45,7 +44,9 @@ struct Args {
 
 /// What the processes share.
 struct Shared {
-    to_do: ManagerList<PathBuf>,
+    to_do: ManagerList<String>,
+    /// Files that were left out, and why.
+    skipped: ManagerList<String>,
     counts: ManagerDict<String, u64>,
     progress: ManagerDict<String, u64>,
 }
@@ -54,13 +55,14 @@ impl Shared {
     fn open(manager: &Manager, run: &str) -> Result<Self, manager_client::Error> {
         Ok(Self {
             to_do: manager.list(&format!("{run}/to_do"))?,
+            skipped: manager.list(&format!("{run}/skipped"))?,
             counts: manager.dict(&format!("{run}/counts"))?,
             progress: manager.dict(&format!("{run}/progress"))?,
         })
     }
 
     fn delete(manager: &Manager, run: &str) -> Result<(), manager_client::Error> {
-        for name in ["to_do", "counts", "progress"] {
+        for name in ["to_do", "skipped", "counts", "progress"] {
             manager.delete(&format!("{run}/{name}"))?;
         }
         Ok(())
@@ -77,17 +79,20 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(socket) => Manager::connect(socket)?,
         None => Manager::start()?,
     };
-    // A daemon may serve several runs at once, so each has names of its own.
-    let run = format!("word_count/{}", std::process::id());
+    // A daemon may serve several runs at once, and one before may have been killed.
+    let started = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
+    let run = format!("word_count/{}-{started}", std::process::id());
     let result = parent(&args, &manager, &run);
     Shared::delete(&manager, &run)?;
     result
 }
 
 fn parent(args: &Args, manager: &Manager, run: &str) -> Result<(), Box<dyn Error>> {
-    let files = text_files(&args.paths)?;
+    let found = Found::under(&args.paths)?;
+    let files = found.files;
     let shared = Shared::open(manager, run)?;
     shared.to_do.extend(&files)?;
+    shared.skipped.extend(&found.skipped)?;
 
     let workers = args.workers.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get);
     let me = std::env::current_exe()?;
@@ -97,13 +102,19 @@ fn parent(args: &Args, manager: &Manager, run: &str) -> Result<(), Box<dyn Error
 
     let counts: HashMap<String, u64> = shared.counts.items()?.into_iter().collect();
     let total: u64 = counts.values().sum();
-    println!("{total} words, {} different, in {} files, by {workers} workers", counts.len(), files.len());
+    let skipped = shared.skipped.values()?;
+    let counted = files.len() + found.skipped.len() - skipped.len();
+    let mut out = io::stdout().lock();
+    writeln!(out, "{total} words, {} different, in {counted} files, by {workers} workers", counts.len())?;
     for (word, count) in commonest(&counts, 20) {
-        println!("{count:8} {word}");
+        writeln!(out, "{count:8} {word}")?;
+    }
+    for reason in &skipped {
+        writeln!(out, "left out: {reason}")?;
     }
     if args.check {
         check(&files, &counts)?;
-        println!("check: a count in one process gives the same");
+        writeln!(out, "check: a count in one process gives the same")?;
     }
     Ok(())
 }
@@ -133,8 +144,12 @@ fn watch(mut children: Vec<Child>, files: u64, shared: &Shared) -> Result<(), Bo
 }
 
 fn worker(manager: &Manager, shared: &Shared) -> Result<(), Box<dyn Error>> {
+    let mut skipped = Vec::new();
     while let Some(path) = shared.to_do.pop_front()? {
-        let counts = count_file(&path)?;
+        let counts = count_file(&path).unwrap_or_else(|reason| {
+            skipped.push(reason);
+            BTreeMap::new()
+        });
         // One write for the whole file; each addition is atomic by itself.
         let pipeline = manager.pipeline();
         let sums: Vec<_> = counts.iter().map(|(word, count)| shared.counts.on(&pipeline).add(word, *count)).collect();
@@ -148,25 +163,24 @@ fn worker(manager: &Manager, shared: &Shared) -> Result<(), Box<dyn Error>> {
         files.take()?;
         words.take()?;
     }
-    Ok(())
+    Ok(shared.skipped.extend(&skipped)?)
 }
 
-/// The words of a file; none if it is not text.
-fn count_file(path: &Path) -> io::Result<BTreeMap<String, u64>> {
+/// The words of a file, or why it is left out.
+fn count_file(path: &str) -> Result<BTreeMap<String, u64>, String> {
+    let bytes = fs::read(path).map_err(|error| format!("{path}: {error}"))?;
+    let text = String::from_utf8(bytes).map_err(|_| format!("{path}: not UTF-8 text"))?;
     let mut counts = BTreeMap::new();
-    let Ok(text) = String::from_utf8(fs::read(path)?) else {
-        return Ok(counts);
-    };
     for word in text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()) {
         *counts.entry(word.to_lowercase()).or_default() += 1;
     }
     Ok(counts)
 }
 
-fn check(files: &[PathBuf], counts: &HashMap<String, u64>) -> Result<(), Box<dyn Error>> {
+fn check(files: &[String], counts: &HashMap<String, u64>) -> Result<(), Box<dyn Error>> {
     let mut expected: HashMap<String, u64> = HashMap::new();
     for file in files {
-        for (word, count) in count_file(file)? {
+        for (word, count) in count_file(file).unwrap_or_default() {
             *expected.entry(word).or_default() += count;
         }
     }
@@ -184,36 +198,53 @@ fn commonest(counts: &HashMap<String, u64>, most: usize) -> Vec<(&String, u64)> 
     sorted
 }
 
-/// Every file under the given paths that may be text, in a fixed order.
-fn text_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Box<dyn Error>> {
-    let repository = [Path::new(env!("CARGO_MANIFEST_DIR")).join("..")];
-    let paths = if paths.is_empty() { &repository } else { paths };
-    let mut files = Vec::new();
-    for path in paths {
-        let path = fs::canonicalize(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-        collect(&path, &mut files).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    }
-    files.sort();
-    files.dedup();
-    if files.is_empty() {
-        return Err("no files to count under the given paths".into());
-    }
-    Ok(files)
+/// What is under the given paths, in a fixed order.
+#[derive(Default)]
+struct Found {
+    files: Vec<String>,
+    skipped: Vec<String>,
 }
 
-fn collect(path: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
-    let metadata = fs::symlink_metadata(path)?;
-    if metadata.is_dir() {
-        for entry in fs::read_dir(path)? {
-            let entry = entry?;
+impl Found {
+    fn under(paths: &[PathBuf]) -> Result<Self, Box<dyn Error>> {
+        let repository = [Path::new(env!("CARGO_MANIFEST_DIR")).join("..")];
+        let mut found = Self::default();
+        for path in if paths.is_empty() { &repository } else { paths } {
+            let path = fs::canonicalize(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+            found.add(&path);
+        }
+        found.files.sort();
+        found.files.dedup();
+        if found.files.is_empty() {
+            return Err(format!("no files to count under the given paths; left out: {:?}", found.skipped).into());
+        }
+        Ok(found)
+    }
+
+    fn add(&mut self, path: &Path) {
+        let Some(name) = path.to_str() else {
+            return self.skipped.push(format!("{}: its name is not UTF-8", path.display()));
+        };
+        match fs::symlink_metadata(path) {
+            Ok(metadata) if metadata.is_dir() => self.add_folder(path),
+            Ok(metadata) if metadata.len() > LARGEST_FILE => self.skipped.push(format!("{name}: over 8 MiB")),
+            Ok(metadata) if metadata.is_file() => self.files.push(name.to_owned()),
+            Ok(_) => {} // Links, sockets and the like are not files that somebody wrote here.
+            Err(error) => self.skipped.push(format!("{name}: {error}")),
+        }
+    }
+
+    fn add_folder(&mut self, path: &Path) {
+        let entries = match fs::read_dir(path).and_then(Iterator::collect::<io::Result<Vec<_>>>) {
+            Ok(entries) => entries,
+            Err(error) => return self.skipped.push(format!("{}: {error}", path.display())),
+        };
+        for entry in entries {
             let name = entry.file_name();
             // Hidden folders and build results are not text that somebody wrote.
             if !name.to_string_lossy().starts_with('.') && name != "target" {
-                collect(&entry.path(), files)?;
+                self.add(&entry.path());
             }
         }
-    } else if metadata.is_file() && metadata.len() <= LARGEST_FILE {
-        files.push(path.to_owned());
     }
-    Ok(())
 }

@@ -8,14 +8,21 @@ use crate::error::{Error, Result};
 use crate::link::{Answer, Target};
 
 /// Calls that are to be sent together.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Calls {
     calls: Vec<(Target, Row, usize)>,
     arguments: Vec<u8>,
 }
 
+impl std::fmt::Debug for Calls {
+    /// Without what is in it: keys and values never reach a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Calls({})", self.len())
+    }
+}
+
 /// One of several [`Calls`].
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Call<'a> {
     /// The object.
     pub target: &'a Target,
@@ -23,6 +30,13 @@ pub struct Call<'a> {
     pub row: Row,
     /// The encoded array of its arguments.
     pub arguments: &'a [u8],
+}
+
+impl std::fmt::Debug for Call<'_> {
+    /// Without what is in it: keys and values never reach a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Call").field("target", &self.target).field("row", &self.row).finish_non_exhaustive()
+    }
 }
 
 impl Calls {
@@ -61,10 +75,17 @@ impl Calls {
 type Found = (u64, Range<usize>);
 
 /// What came of each of several [`Calls`].
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Outcomes {
     outcomes: Vec<Option<Result<Found>>>,
     results: Vec<u8>,
+}
+
+impl std::fmt::Debug for Outcomes {
+    /// Without what is in it: keys and values never reach a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Outcomes({})", self.outcomes.len())
+    }
 }
 
 impl Outcomes {
@@ -119,10 +140,16 @@ impl Outcomes {
 }
 
 /// An answer that was kept.
-#[derive(Debug)]
 pub(crate) struct Raw {
     pub(crate) version: u64,
     result: Vec<u8>,
+}
+
+impl std::fmt::Debug for Raw {
+    /// Without what is in it: keys and values never reach a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Raw").field("version", &self.version).finish_non_exhaustive()
+    }
 }
 
 impl From<Answer<'_>> for Raw {

@@ -19,7 +19,6 @@ use crate::request::{Limits, write_request};
 use crate::retry::Backoff;
 
 /// A stream to the server on which no request is under way.
-#[derive(Debug)]
 pub(crate) struct Connection {
     stream: UnixStream,
     /// The process that opened it: a fork must not speak on the same stream.
@@ -31,14 +30,27 @@ pub(crate) struct Connection {
     limits: Limits,
 }
 
+impl std::fmt::Debug for Connection {
+    /// Without what is in it: keys and values never reach a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("pid", &self.pid).finish_non_exhaustive()
+    }
+}
+
 /// A connection that is of no more use.
-#[derive(Debug)]
 pub(crate) struct Lost {
     pub(crate) error: Error,
     /// Whether anything was sent.
     pub(crate) sent: bool,
     /// What was to be sent, for another try.
     pub(crate) requests: Vec<u8>,
+}
+
+impl std::fmt::Debug for Lost {
+    /// Without what is in it: keys and values never reach a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lost").field("error", &self.error).field("sent", &self.sent).finish_non_exhaustive()
+    }
 }
 
 /// When a call must be over.

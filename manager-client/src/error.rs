@@ -212,6 +212,13 @@ impl Error {
             || matches!(self.code(), Some(Code::LimitExceeded | Code::FrameTooLarge | Code::TooManyConnections))
     }
 
+    /// Whether another server runs at the path than the one that the proxies came from: what that one
+    /// held is gone, so connect anew.
+    #[must_use]
+    pub fn is_restarted(&self) -> bool {
+        matches!(self.0.reason, Reason::Restarted(_))
+    }
+
     /// Whether the server is shutting down.
     #[must_use]
     pub fn is_shutting_down(&self) -> bool {
@@ -251,6 +258,12 @@ impl Error {
         self.is_disconnected() || self.is_timeout() || self.is_outcome_unknown()
     }
 
+    /// The cause, where the reason says little without it: it is part of the message then.
+    fn told_source(&self) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
+        let told = matches!(self.0.reason, Reason::Connect(_) | Reason::Encode | Reason::Decode);
+        self.0.source.as_deref().filter(|_| told)
+    }
+
     /// The server's reason for closing the connection, with a code as the wire has it.
     pub(crate) fn goodbye(code: u16, message: String) -> Self {
         Self::new(Reason::Goodbye { code: Code::from_number(code), message })
@@ -271,16 +284,14 @@ impl From<manager_protocol::Error> for Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut operation = "";
-        if let Some(attempted) = &self.0.attempted {
-            operation = attempted.operation;
-            f.write_str(operation)?;
-            if let Some(object) = &attempted.object {
-                write!(f, " on {object:?}")?;
-            }
-            f.write_str(": ")?;
+        let attempted = self.0.attempted.as_ref().map(Attempted::to_string).unwrap_or_default();
+        if !attempted.is_empty() {
+            write!(f, "{attempted}: ")?;
         }
-        write_reason(f, &self.0.reason, operation)?;
+        write_reason(f, &self.0.reason, &attempted)?;
+        if let Some(source) = self.told_source() {
+            write!(f, ": {source}")?;
+        }
         if self.0.outcome_unknown {
             f.write_str("; whether the change was made is unknown")?;
         }
@@ -288,9 +299,16 @@ impl fmt::Display for Error {
     }
 }
 
-fn write_reason(f: &mut fmt::Formatter<'_>, reason: &Reason, operation: &str) -> fmt::Result {
+impl fmt::Display for Attempted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.operation)?;
+        self.object.as_ref().map_or(Ok(()), |object| write!(f, " on {object:?}"))
+    }
+}
+
+fn write_reason(f: &mut fmt::Formatter<'_>, reason: &Reason, attempted: &str) -> fmt::Result {
     match reason {
-        Reason::Refused { message, .. } => f.write_str(without_operation(message, operation)),
+        Reason::Refused { message, .. } => f.write_str(without_attempt(message, attempted)),
         Reason::Goodbye { message, .. } => write!(f, "the server closed the connection: {message}"),
         Reason::NoServer(path) => {
             let path = path.display();
@@ -329,9 +347,11 @@ fn write_reason(f: &mut fmt::Formatter<'_>, reason: &Reason, operation: &str) ->
     }
 }
 
-/// The server's sentence begins with the operation, which the client's has said already.
-fn without_operation<'a>(message: &'a str, operation: &str) -> &'a str {
-    message.strip_prefix(operation).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(message)
+/// The server's sentence begins with what was attempted, which the client's has said already.
+fn without_attempt<'a>(message: &'a str, attempted: &str) -> &'a str {
+    let operation = attempted.split_once(" on ").map_or(attempted, |(operation, _)| operation);
+    let without = |said: &str| message.strip_prefix(said)?.strip_prefix(": ");
+    without(attempted).or_else(|| without(operation)).unwrap_or(message)
 }
 
 impl fmt::Debug for Error {
@@ -349,7 +369,10 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source.as_ref().map(|source| &**source as &(dyn std::error::Error + 'static))
+        match self.told_source() {
+            Some(told) => told.source(),
+            None => self.0.source.as_ref().map(|source| &**source as &(dyn std::error::Error + 'static)),
+        }
     }
 }
 
@@ -365,10 +388,14 @@ mod tests {
 
     #[test]
     fn a_refusal_names_the_operation_and_the_object_once() {
-        let refusal = manager_protocol::Error::new(Code::OutOfRange, "list.get: index 9 is outside of 3 values");
         let target = Target::new(7, Some("todo".into()), 1);
-        let error = Error::from(refusal).during(list::Get::ROW, &target);
-        assert_eq!(error.to_string(), "list.get on \"todo\": index 9 is outside of 3 values");
+        let refused = |said: &str| {
+            let refusal = manager_protocol::Error::new(Code::OutOfRange, format!("{said}: index 9 is outside"));
+            Error::from(refusal).during(list::Get::ROW, &target)
+        };
+        let error = refused("list.get on \"todo\"");
+        assert_eq!(error.to_string(), "list.get on \"todo\": index 9 is outside");
+        assert_eq!(refused("list.get").to_string(), error.to_string());
         assert!(error.is_out_of_range() && !error.is_disconnected() && !error.is_outcome_unknown());
     }
 

@@ -37,40 +37,51 @@ impl Slice {
     }
 }
 
-impl From<Range<i64>> for Slice {
-    fn from(range: Range<i64>) -> Self {
-        Self::new(Some(range.start), Some(range.end), 1)
-    }
-}
-
-impl From<RangeFrom<i64>> for Slice {
-    fn from(range: RangeFrom<i64>) -> Self {
-        Self::new(Some(range.start), None, 1)
-    }
-}
-
-impl From<RangeTo<i64>> for Slice {
-    fn from(range: RangeTo<i64>) -> Self {
-        Self::new(None, Some(range.end), 1)
-    }
-}
-
 impl From<RangeFull> for Slice {
     fn from(_: RangeFull) -> Self {
         Self::new(None, None, 1)
     }
 }
 
-impl From<RangeInclusive<i64>> for Slice {
-    fn from(range: RangeInclusive<i64>) -> Self {
-        Self::new(Some(*range.start()), after(*range.end()), 1)
-    }
+/// Ranges of any type that indices and lengths come in; what no `i64` can tell is past the end.
+macro_rules! from_ranges_of {
+    ($($index:ty)+) => {$(
+        impl From<Range<$index>> for Slice {
+            fn from(range: Range<$index>) -> Self {
+                Self::new(Some(index(range.start)), Some(index(range.end)), 1)
+            }
+        }
+
+        impl From<RangeFrom<$index>> for Slice {
+            fn from(range: RangeFrom<$index>) -> Self {
+                Self::new(Some(index(range.start)), None, 1)
+            }
+        }
+
+        impl From<RangeTo<$index>> for Slice {
+            fn from(range: RangeTo<$index>) -> Self {
+                Self::new(None, Some(index(range.end)), 1)
+            }
+        }
+
+        impl From<RangeInclusive<$index>> for Slice {
+            fn from(range: RangeInclusive<$index>) -> Self {
+                Self::new(Some(index(*range.start())), after(index(*range.end())), 1)
+            }
+        }
+
+        impl From<RangeToInclusive<$index>> for Slice {
+            fn from(range: RangeToInclusive<$index>) -> Self {
+                Self::new(None, after(index(range.end)), 1)
+            }
+        }
+    )+};
 }
 
-impl From<RangeToInclusive<i64>> for Slice {
-    fn from(range: RangeToInclusive<i64>) -> Self {
-        Self::new(None, after(range.end), 1)
-    }
+from_ranges_of!(i32 i64 u64 usize);
+
+fn index(index: impl TryInto<i64>) -> i64 {
+    index.try_into().unwrap_or(i64::MAX)
 }
 
 /// The index behind the last one. Behind -1, the end of the list, comes no index.
@@ -90,5 +101,7 @@ mod tests {
         assert_eq!(Slice::from(0..=2), Slice::new(Some(0), Some(3), 1));
         assert_eq!(Slice::from(-3..=-1), Slice::new(Some(-3), None, 1));
         assert_eq!(Slice::from(..=i64::MAX), Slice::new(None, None, 1));
+        assert_eq!(Slice::from(1_usize..3), Slice::new(Some(1), Some(3), 1));
+        assert_eq!(Slice::from(1_u64..u64::MAX), Slice::new(Some(1), Some(i64::MAX), 1));
     }
 }

@@ -138,8 +138,8 @@ pub(crate) fn fault<T>(error: &rmp_serde::decode::Error) -> String {
         return format!("not a {name}: {message}"); // Names what the type has.
     }
     match message.rsplit_once("expected ") {
-        Some((_, expected)) => format!("not a {name}: expected {expected}"),
-        None => format!("not a {name}"),
+        Some((_, expected)) if expected != name => format!("not a {name}: expected {expected}"),
+        Some(_) | None => format!("not a {name}"),
     }
 }
 

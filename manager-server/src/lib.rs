@@ -17,9 +17,11 @@
 #![forbid(unsafe_code)]
 
 pub mod core;
+#[cfg(feature = "daemon")]
 pub mod daemon;
 
 mod accept;
+#[cfg(feature = "daemon")]
 mod args;
 mod config;
 mod connection;

@@ -183,7 +183,7 @@ fn it_refuses_places_where_others_could_interfere() {
     let open = place.directory.path().join("open");
     fs::create_dir(&open).unwrap();
     fs::set_permissions(&open, fs::Permissions::from_mode(0o755)).unwrap();
-    refused(&open.join("manager.sock"), "chmod 700");
+    refused(&open.join("manager.sock"), "mkdir -m 700");
 
     let link = place.directory.path().join("link");
     std::os::unix::fs::symlink(place.directory.path(), &link).unwrap();

@@ -123,7 +123,7 @@ mod tests {
             let (_outer, socket) = directory(mode);
             let error = check_directory(&socket, None).unwrap_err();
             assert!(matches!(error, SocketError::OpenToOthers { .. }), "{mode:o}: {error}");
-            let advice = format!("chmod 700 {}", socket.parent().unwrap().display());
+            let advice = format!("mkdir -m 700 {}/", socket.parent().unwrap().display());
             assert!(error.to_string().contains(&advice), "{error}");
         }
     }

@@ -97,13 +97,13 @@ impl fmt::Display for SocketError {
             Self::OpenToOthers { directory, mode } => write!(
                 f,
                 "the socket's directory {directory} is open to others (mode {mode:04o}); \
-                 run `chmod 700 {directory}` if it is only for this, or choose a directory of your own",
+                 choose one that only you can enter, such as `mkdir -m 700 {directory}/manager` makes",
                 directory = directory.display()
             ),
             Self::WritableByOthers { directory, mode } => write!(
                 f,
                 "the socket's directory {directory} can be written to by others (mode {mode:04o}); \
-                 run `chmod go-w {directory}` if it is only for this, or choose a directory of your own",
+                 choose one that only you can write to, such as `mkdir -m 711 {directory}/manager` makes",
                 directory = directory.display()
             ),
             Self::Examine { directory, .. } => {

@@ -16,6 +16,9 @@ pub(super) struct DictModel {
     max_items: usize,
 }
 
+/// Entries that the client's `retain` looks at in one go.
+const PAGE: usize = 1000;
+
 #[derive(Clone, Debug)]
 struct Slot {
     value: Value,
@@ -136,9 +139,11 @@ impl DictModel {
                 Ok(Reply::MaybeValue(new))
             }
             DictOperation::Retain(unwanted) => {
-                let before = self.entries.len();
+                // The client goes through the dict in pages; each that loses entries is a change.
+                let slots: Vec<_> = self.entries.values().collect();
+                let loses = |page: &&[&Slot]| page.iter().any(|slot| slot.value.is_same(unwanted));
+                self.version += slots.chunks(PAGE).filter(loses).count() as u64;
                 self.entries.retain(|_, slot| !slot.value.is_same(unwanted));
-                self.changed = self.entries.len() < before;
                 Ok(Reply::Unit)
             }
         }

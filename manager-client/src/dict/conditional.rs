@@ -184,7 +184,8 @@ where
     ///
     /// # Atomicity
     /// Each entry is removed only as the closure saw it; the dict as a whole is gone through in
-    /// pages, and entries inserted meanwhile may not be seen.
+    /// pages, and entries inserted meanwhile may not be seen. Each page that loses entries is one
+    /// change of the dict's version.
     ///
     /// ```
     /// # let manager = manager_client::Manager::start()?;
