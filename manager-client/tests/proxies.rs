@@ -130,6 +130,45 @@ fn a_pipeline_larger_than_the_sockets_buffers_does_not_stall() -> Result<(), Err
     Ok(())
 }
 
+/// In both forms: nothing of a batch overtakes a request that is larger than a frame.
+#[tokio::test(flavor = "current_thread")]
+async fn a_pipeline_keeps_its_order_around_a_large_value() -> Result<(), Error> {
+    let large = "x".repeat(20_000_000);
+    let manager = Manager::start()?;
+    let dict = manager.dict::<String, String>("dict")?;
+    let pipeline = manager.pipeline();
+    let calls =
+        (dict.on(&pipeline).set("k", &large), dict.on(&pipeline).set("k", "small"), dict.on(&pipeline).get("k"));
+    pipeline.send()?;
+    assert_eq!((calls.0.take()?, calls.1.take()?, calls.2.take()?), ((), (), Some("small".to_owned())));
+
+    let manager = aio::Manager::connect(manager.socket()).await?;
+    let dict = manager.dict::<String, String>("dict").await?;
+    let pipeline = manager.pipeline();
+    let calls =
+        (dict.on(&pipeline).set("k", &large), dict.on(&pipeline).set("k", "small"), dict.on(&pipeline).get("k"));
+    pipeline.send().await?;
+    assert_eq!((calls.0.take()?, calls.1.take()?, calls.2.take()?), ((), (), Some("small".to_owned())));
+    assert_eq!(dict.get("k").await?.as_deref(), Some("small"));
+    Ok(())
+}
+
+#[test]
+fn debug_output_is_short_and_tells_nothing_that_was_received() -> Result<(), Error> {
+    let manager = Manager::start()?;
+    let dict = manager.dict::<String, String>("dict")?;
+    dict.set("password", "hunter2")?;
+    dict.get("password")?;
+    let pipeline = manager.pipeline();
+    let pending = dict.on(&pipeline).set("password", "hunter2");
+    let shown = format!("{manager:?} {dict:?} {pipeline:?} {pending:?} {:?}", manager.transaction());
+    for secret in ["hunter2", "password", &format!("{:?}", b"hunter2").replace(['[', ']'], "")] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+    assert!(shown.len() < 10_000, "{} bytes", shown.len());
+    Ok(())
+}
+
 #[test]
 fn a_refused_transaction_does_nothing_at_all() -> Result<(), Error> {
     let manager = Manager::start()?;

@@ -73,7 +73,7 @@ impl Driver {
     pub(crate) async fn batch(&self, calls: &Calls, outcomes: &mut Outcomes) {
         let mut started = Vec::with_capacity(calls.len());
         for call in calls.iter() {
-            started.push(self.start(call.row, call.target.object(), call.arguments.to_vec()).await);
+            started.push(self.start(call.row, call.target.object(), call.arguments.to_vec(), true).await);
         }
         for ((index, call), started) in calls.iter().enumerate().zip(started) {
             let outcome = match started {
@@ -88,14 +88,15 @@ impl Driver {
     }
 
     async fn attempt(&self, row: Row, object: ObjectId, arguments: Vec<u8>) -> Result<Raw, Failure> {
-        self.start(row, object, arguments).await?.finish(row.effect).await
+        self.start(row, object, arguments, false).await?.finish(row.effect).await
     }
 
-    async fn start(&self, row: Row, object: ObjectId, arguments: Vec<u8>) -> Result<Started, Failure> {
+    /// `ordered`: not to be sent before what was started before it.
+    async fn start(&self, row: Row, object: ObjectId, arguments: Vec<u8>, ordered: bool) -> Result<Started, Failure> {
         let lane = self.lane();
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (reply, outcome) = oneshot::channel();
-        let request = Request { id, row, object, arguments, reply };
+        let request = Request { id, row, object, arguments, ordered, reply };
         match lane.requests.send(request).await {
             Ok(()) => Ok(Started { id, outcome, lane, done: false }),
             Err(mpsc::error::SendError(request)) => {

@@ -1,7 +1,8 @@
 //! The task that serves one connection: it writes what was queued and hands out what arrives.
 //!
 //! Each time it runs it takes all that is queued and writes it at once, and looks at all that has
-//! arrived. A large request goes out in parts, with other requests in between.
+//! arrived. A large request goes out in parts, with other requests in between, but for those that come
+//! after it in its batch.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
@@ -28,6 +29,8 @@ pub(crate) struct Request {
     pub(crate) row: Row,
     pub(crate) object: ObjectId,
     pub(crate) arguments: Vec<u8>,
+    /// Part of a batch: not to be sent before a request that was made before it.
+    pub(crate) ordered: bool,
     pub(crate) reply: oneshot::Sender<Result<Raw, Failure>>,
 }
 
@@ -77,6 +80,8 @@ struct Connection {
     written: usize,
     /// Requests that go out in parts, one after the other.
     large: VecDeque<Parts>,
+    /// Requests of batches that must not overtake a large one.
+    held: VecDeque<Request>,
     waiting: HashMap<u64, Waiter>,
     /// No request with a higher id was made.
     highest_id: u64,
@@ -121,6 +126,7 @@ impl Connection {
             outbox: Vec::new(),
             written: 0,
             large: VecDeque::new(),
+            held: VecDeque::new(),
             waiting: HashMap::new(),
             highest_id: 0,
             taken: Vec::new(),
@@ -166,21 +172,40 @@ impl Connection {
 
     /// Puts the requests that were taken off the queue into the outbox.
     fn accept(&mut self) {
-        for request in self.taken.drain(..) {
-            let Request { id, row, object, arguments, reply } = request;
-            self.highest_id = self.highest_id.max(id);
-            if reply.is_closed() {
-                continue;
+        let mut taken = std::mem::take(&mut self.taken);
+        for request in taken.drain(..) {
+            self.highest_id = self.highest_id.max(request.id);
+            if request.ordered && !(self.large.is_empty() && self.held.is_empty()) {
+                self.held.push_back(request);
+            } else {
+                self.put(request);
             }
-            let encode = |out: &mut Vec<u8>| out.extend_from_slice(&arguments);
-            match write_request(&mut self.outbox, id, row, object, encode, self.limits) {
-                Ok(parts) => {
-                    self.large.extend(parts);
-                    self.waiting.insert(id, Waiter { reply, effect: row.effect });
-                }
-                Err(error) => {
-                    let _ = reply.send(Err(Failure { error, unsent: None }));
-                }
+        }
+        self.taken = taken;
+    }
+
+    /// Puts the requests into the outbox that waited for a large one, up to the next large one.
+    fn release(&mut self) {
+        while self.large.is_empty()
+            && let Some(request) = self.held.pop_front()
+        {
+            self.put(request);
+        }
+    }
+
+    fn put(&mut self, request: Request) {
+        let Request { id, row, object, arguments, reply, .. } = request;
+        if reply.is_closed() {
+            return;
+        }
+        let encode = |out: &mut Vec<u8>| out.extend_from_slice(&arguments);
+        match write_request(&mut self.outbox, id, row, object, encode, self.limits) {
+            Ok(parts) => {
+                self.large.extend(parts);
+                self.waiting.insert(id, Waiter { reply, effect: row.effect });
+            }
+            Err(error) => {
+                let _ = reply.send(Err(Failure { error, unsent: None }));
             }
         }
     }
@@ -195,6 +220,7 @@ impl Connection {
         if self.large.len() == before {
             write_control(&mut self.outbox, FrameKind::Cancel, &Cancel { id });
         }
+        self.release();
     }
 
     /// Ready if something was written; pending also if there is nothing to write.
@@ -210,6 +236,7 @@ impl Connection {
             parts.write_next(&mut self.outbox, self.limits);
             if parts.is_done() {
                 self.large.pop_front();
+                self.release();
             }
         }
         if self.outbox.is_empty() {
@@ -271,6 +298,9 @@ impl Connection {
     fn fail(&mut self, error: &Error) {
         for (_, waiter) in self.waiting.drain() {
             let _ = waiter.reply.send(Err(Failure::unanswered(error, waiter.effect)));
+        }
+        for request in self.held.drain(..) {
+            let _ = request.reply.send(Err(Failure { error: error.clone(), unsent: Some(request.arguments) }));
         }
     }
 }
