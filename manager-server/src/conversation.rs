@@ -3,6 +3,7 @@
 //! No I/O and no waiting here: frames go in, reply frames are appended to a buffer, and what may
 //! take long is handed back to be run elsewhere.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use manager_protocol::{
@@ -17,7 +18,7 @@ pub(crate) struct Conversation {
     core: Arc<Core>,
     max_message: usize,
     /// Replies of which parts are still to be sent.
-    streams: Vec<Stream>,
+    streams: VecDeque<Stream>,
     /// Streams that ended; freeing them may take long.
     ended: Vec<Stream>,
     /// The request that is arriving in parts.
@@ -47,7 +48,7 @@ pub(crate) struct Job {
 impl Conversation {
     /// A conversation with nothing said yet.
     pub(crate) fn new(core: Arc<Core>, max_message: usize) -> Self {
-        Self { core, max_message, streams: Vec::new(), ended: Vec::new(), assembly: None }
+        Self { core, max_message, streams: VecDeque::new(), ended: Vec::new(), assembly: None }
     }
 
     /// Deals with one frame, appending whatever it is answered with to `out`.
@@ -74,17 +75,21 @@ impl Conversation {
     pub(crate) fn resume(&mut self, id: u64, outcome: Outcome, out: &mut Vec<u8>) {
         match outcome {
             Outcome::Replied => {}
-            Outcome::Streaming(stream) => self.streams.push(stream),
+            Outcome::Streaming(stream) => self.streams.push_back(stream),
             Outcome::Postponed => {
                 write_error_reply(out, id, &Error::new(Code::Internal, "a request was postponed twice"));
             }
         }
     }
 
-    /// Appends the next part of each unfinished reply.
+    /// Appends the next part of one unfinished reply: each has its turn, and so have others in between.
     pub(crate) fn stream(&mut self, out: &mut Vec<u8>) {
-        let unfinished = self.streams.extract_if(.., |stream| !stream.next_part(out));
-        self.ended.extend(unfinished);
+        let Some(mut stream) = self.streams.pop_front() else { return };
+        if stream.next_part(out) {
+            self.streams.push_back(stream);
+        } else {
+            self.ended.push(stream);
+        }
     }
 
     /// Whether parts of replies are still to be sent.
@@ -109,8 +114,8 @@ impl Conversation {
 
     /// Every stream, to be dropped where that may take long.
     pub(crate) fn into_streams(mut self) -> Vec<Stream> {
-        self.streams.append(&mut self.ended);
-        self.streams
+        self.ended.extend(self.streams);
+        self.ended
     }
 
     fn request(&mut self, body: &[u8], out: &mut Vec<u8>) -> Result<Turn> {
@@ -124,7 +129,7 @@ impl Conversation {
         }
         match self.core.dispatch(header, Pace::Inline, out) {
             Outcome::Replied => {}
-            Outcome::Streaming(stream) => self.streams.push(stream),
+            Outcome::Streaming(stream) => self.streams.push_back(stream),
             Outcome::Postponed => return Ok(Turn::Patient(id)),
         }
         Ok(Turn::Done)
@@ -155,7 +160,7 @@ impl Conversation {
     fn cancel(&mut self, id: u64, out: &mut Vec<u8>) {
         // Anything else of this id has been answered already, or never came.
         if let Some(place) = self.streams.iter().position(|stream| stream.id() == id) {
-            self.ended.push(self.streams.swap_remove(place));
+            self.ended.extend(self.streams.remove(place));
             write_error_reply(out, id, &Error::new(Code::Cancelled, "the request was cancelled"));
         }
     }

@@ -103,5 +103,6 @@ fn report(started: &Sender<io::Result<()>>, result: io::Result<()>) {
     let _unheard = started.send(result).is_err();
 }
 
-/// Most requests of one worker that are being run apart from it at one time.
-const PATIENT_THREADS: usize = 8;
+/// Most requests of one worker that are being run apart from it at one time. Most of them wait: for
+/// the lock of an object that is busy, while requests for other objects must find a thread free.
+const PATIENT_THREADS: usize = 256;

@@ -47,13 +47,13 @@ operations! {
     0x010a [idempotent scan] clear: Clear {} -> ();
 
     /// Every entry, as of one moment, in order.
-    0x010b [read] items: Items {} -> Many<'r, (Encoded<'r>, Encoded<'r>)>;
+    0x010b [read scan] items: Items {} -> Many<'r, (Encoded<'r>, Encoded<'r>)>;
 
     /// Every key, as of one moment, in order.
-    0x010c [read] keys: Keys {} -> Many<'r, Encoded<'r>>;
+    0x010c [read scan] keys: Keys {} -> Many<'r, Encoded<'r>>;
 
     /// Every value, as of one moment, in order.
-    0x010d [read] values: Values {} -> Many<'r, Encoded<'r>>;
+    0x010d [read scan] values: Values {} -> Many<'r, Encoded<'r>>;
 
     /// Some entries in order, beginning behind a place; an entry's place never changes while it lives.
     0x010e [read] page: Page {

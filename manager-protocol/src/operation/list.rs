@@ -57,7 +57,7 @@ operations! {
     0x020d [idempotent scan] clear: Clear {} -> ();
 
     /// Every value, as of one moment.
-    0x020e [read] values: Values {} -> Many<'r, Encoded<'r>>;
+    0x020e [read scan] values: Values {} -> Many<'r, Encoded<'r>>;
 
     /// The values of a slice, as of one moment.
     0x020f [read scan] slice: Slice { slice: Range } -> Many<'r, Encoded<'r>>;

@@ -33,7 +33,7 @@ operations! {
     } -> bool;
 
     /// All named objects, in no order.
-    0x0004 [read] objects: Objects {} -> Many<'r, Entry>;
+    0x0004 [read scan] objects: Objects {} -> Many<'r, Entry>;
 
     /// Runs several operations as one: no other operation sees or disturbs the middle.
     ///

@@ -2,9 +2,11 @@
 //!
 //! This is the one way by which anything changes. A refused operation has changed nothing.
 
+use std::cell::Cell;
+
 use manager_protocol::{Code, Effect, Error, Kind, RequestHeader, Result, Row, dict, kind_name, list, manager};
 
-use super::object::dict::{Dict, Snapshot};
+use super::object::dict::Snapshot;
 use super::object::list::{List, Sequence};
 use super::object::{Discards, Guard, Object, Shared, State};
 use super::registry::Registry;
@@ -81,14 +83,14 @@ pub(super) fn run(
     }
     match (operation, &object.state) {
         (Operation::Dict(operation), State::Dict(dict)) => {
-            let guard = lock(dict, row, pace, Dict::len)?;
+            let guard = lock(dict, pace, |dict| dict.is_heavy(&operation))?;
             operation.serve(guard, None, sink).map_err(named)?;
         }
         (Operation::List(operation), State::List(list)) if row.scans && pace == Pace::Patient => {
             run_on_copy(list, request, operation, sink).map_err(named)?;
         }
         (Operation::List(operation), State::List(list)) => {
-            let guard = lock(list, row, pace, List::len)?;
+            let guard = lock(list, pace, |list| list.is_heavy(&operation))?;
             operation.serve(guard, None, sink).map_err(named)?;
         }
         (Operation::Dict(_), State::List(_)) | (Operation::List(_), State::Dict(_)) => {
@@ -99,14 +101,9 @@ pub(super) fn run(
 }
 
 /// Locks a state for one operation, unless that takes long and must not.
-fn lock<T: Discards>(
-    shared: &Shared<T>,
-    row: Row,
-    pace: Pace,
-    len: impl Fn(&T) -> usize,
-) -> Result<Guard<'_, T>, Stop> {
+fn lock<T: Discards>(shared: &Shared<T>, pace: Pace, is_heavy: impl Fn(&T) -> bool) -> Result<Guard<'_, T>, Stop> {
     let guard = shared.lock(pace).ok_or(Stop::Postponed)?;
-    if row.scans && pace == Pace::Inline && len(&guard) > LARGE {
+    if pace == Pace::Inline && is_heavy(&guard) {
         return Err(Stop::Postponed);
     }
     Ok(guard)
@@ -175,6 +172,7 @@ fn run_with_source(
     }
     let source = registry.object(operation.source().expect("the caller asked"))?;
     let mut locked = transaction::Locked::new([object, &source], pace).ok_or(Stop::Postponed)?;
+    locked.check_alive(registry)?;
     let contents = locked.contents(source.id);
     match (operation, locked.state(object.id)) {
         (Operation::Dict(operation), transaction::StateMut::Dict(dict)) => {
@@ -199,9 +197,9 @@ pub(super) fn run_manager(
 ) -> Result<(), Stop> {
     let operation = manager::Request::decode(request.operation, request.arguments)?;
     let row = operation.row();
-    let mut manager = Manager { registry, pace, postponed: false };
+    let mut manager = Manager { registry, pace, postponed: Cell::new(false) };
     let served = operation.serve(&mut manager, None, sink);
-    if manager.postponed { Err(Stop::Postponed) } else { Ok(served.map_err(|error| error.during(row.name))?) }
+    if manager.postponed.get() { Err(Stop::Postponed) } else { Ok(served.map_err(|error| error.during(row.name))?) }
 }
 
 /// The manager as the target of operations.
@@ -209,12 +207,12 @@ struct Manager<'a> {
     registry: &'a Registry,
     pace: Pace,
     /// The operation did not run; what it returned means nothing.
-    postponed: bool,
+    postponed: Cell<bool>,
 }
 
 impl Manager<'_> {
-    fn postpone<T>(&mut self) -> Result<T> {
-        self.postponed = true;
+    fn postpone<T>(&self) -> Result<T> {
+        self.postponed.set(true);
         Err(Error::new(Code::Internal, "postponed"))
     }
 }
@@ -245,6 +243,9 @@ impl manager::Serve for Manager<'_> {
     }
 
     fn objects(&self, _: manager::Objects) -> Result<manager_protocol::Many<'static, manager::Entry>> {
+        if self.pace == Pace::Inline && self.registry.len() > LARGE {
+            return self.postpone();
+        }
         Ok(manager_protocol::Many::new(self.registry.entries().into_iter()))
     }
 

@@ -24,6 +24,9 @@ pub use stream::Stream;
 /// An object with more items is large: what visits all of them is not done inline.
 const LARGE: usize = 4096;
 
+/// More bytes than this are many to look into: what does is not done inline.
+const LARGE_BYTES: usize = 64 * 1024;
+
 /// What the core may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -133,7 +136,9 @@ impl Core {
 
 #[cfg(test)]
 mod tests {
-    use manager_protocol::{ErrorReply, FrameKind, decode_body, dict, list, manager, split_frame};
+    use manager_protocol::{
+        Bin, Encoded, ErrorReply, FrameKind, Kind, Many, Operation, decode_body, dict, list, manager, split_frame,
+    };
     use proptest::prelude::*;
 
     use super::*;
@@ -169,6 +174,73 @@ mod tests {
                 out
             })
         })
+    }
+
+    /// A core with the dict 1 and the list 2.
+    fn core(limits: Limits) -> Core {
+        let core = Core::new(limits);
+        for (name, kind) in [("dict", Kind::Dict), ("list", Kind::List)] {
+            assert!(matches!(call(&core, 0, manager::Open { name, kind }, Pace::Inline).0, Outcome::Replied));
+        }
+        core
+    }
+
+    fn call<O: Operation>(core: &Core, object: u64, operation: O, pace: Pace) -> (Outcome, Vec<u8>) {
+        let (mut arguments, mut out) = (Vec::new(), Vec::new());
+        operation.encode(&mut arguments);
+        let request = RequestHeader { id: 1, operation: O::ROW.number, object, arguments: &arguments };
+        let outcome = core.dispatch(request, pace, &mut out);
+        (outcome, out)
+    }
+
+    fn step<O: Operation>(object: u64, operation: O) -> manager::Step<'static> {
+        let mut arguments = Vec::new();
+        operation.encode(&mut arguments);
+        manager::Step { object, operation: O::ROW.number, arguments: Bin(arguments.into()) }
+    }
+
+    fn transaction(steps: Vec<manager::Step<'_>>) -> manager::Transaction<'_> {
+        manager::Transaction { checks: Many::new([].into_iter()), operations: Many::new(steps.into_iter()) }
+    }
+
+    #[test]
+    fn a_small_request_cannot_ask_for_more_memory_than_a_message_may_have() {
+        let core = core(Limits { max_message: 10_000, ..Limits::default() });
+        call(&core, 2, list::Push { value: (&vec![0x01]).into() }, Pace::Inline);
+        let steps = vec![step(2, list::Push { value: (&vec![0x02]).into() }), step(2, list::Repeat { times: 1 << 25 })];
+        let (_, out) = call(&core, 0, transaction(steps), Pace::Patient);
+        assert_eq!(refusal(&out), Some(Code::LimitExceeded.number()));
+        let value = manager_protocol::encode_value(&"x".repeat(1000)).unwrap();
+        let keys: Vec<Vec<u8>> = (0..20).map(|key| vec![key]).collect();
+        let keys = Many::new(keys.iter().map(Encoded::from));
+        let (_, out) = call(&core, 1, dict::InsertKeys { keys, value: (&value).into() }, Pace::Patient);
+        assert_eq!(refusal(&out), Some(Code::LimitExceeded.number()));
+        for (object, len) in [(1, 0), (2, 1)] {
+            let (_, out) = if object == 1 {
+                call(&core, 1, dict::Len {}, Pace::Inline)
+            } else {
+                call(&core, 2, list::Len {}, Pace::Inline)
+            };
+            assert_eq!(out.last(), Some(&len), "nothing was done");
+        }
+    }
+
+    #[test]
+    fn what_may_take_long_is_postponed_whatever_makes_it_long() {
+        let core = core(Limits::default());
+        let large = manager_protocol::encode_value(&vec!["x".repeat(1000); 100]).unwrap();
+        call(&core, 2, list::Push { value: (&large).into() }, Pace::Inline);
+        call(&core, 1, dict::Set { key: (&large).into(), value: (&large).into() }, Pace::Inline);
+        let postponed = |(outcome, out): (Outcome, Vec<u8>)| matches!(outcome, Outcome::Postponed) && out.is_empty();
+        let one = || Encoded::Borrowed(&[0x01]);
+        assert!(postponed(call(&core, 2, list::Contains { value: one() }, Pace::Inline)), "large values");
+        assert!(postponed(call(&core, 2, list::RepeatInPlace { times: 5000 }, Pace::Inline)), "a large result");
+        assert!(postponed(call(&core, 1, dict::PopLast {}, Pace::Inline)), "a large key");
+        let swap = dict::CompareAndSet { key: (&large).into(), expected: Some(one()), new: None };
+        assert!(postponed(call(&core, 1, swap, Pace::Inline)), "a large value to compare with");
+        let steps = (0..5000).map(|_| step(1, dict::Items {})).collect();
+        assert!(postponed(call(&core, 0, transaction(steps), Pace::Inline)), "many steps");
+        assert!(!postponed(call(&core, 2, list::Get { index: 0 }, Pace::Inline)), "sharing a value takes no time");
     }
 
     proptest! {

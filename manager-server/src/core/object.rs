@@ -15,6 +15,9 @@ use list::List;
 /// A page of entries or values ends when it has so many bytes.
 const PAGE_BYTES: usize = 256 * 1024;
 
+/// And when it has so many of them.
+const PAGE_ITEMS: u32 = 10_000;
+
 /// How often an inline operation looks for a lock that others hold briefly.
 const TRIES: usize = 100;
 
@@ -87,6 +90,12 @@ pub(super) struct Guard<'a, T: Discards> {
 impl<T: Discards> Shared<T> {
     pub(super) fn new(state: T) -> Self {
         Self { state: Mutex::new(state), patient: AtomicUsize::new(0) }
+    }
+
+    /// How many hold, or wait for, the lock at their leisure.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.patient.load(Ordering::Relaxed)
     }
 
     /// Locks the state. At the pace [`Pace::Inline`] it never waits for somebody who holds it for

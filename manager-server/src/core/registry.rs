@@ -70,6 +70,15 @@ impl Registry {
         self.names.get(name).map(|object| Arc::clone(&object))
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Most bytes that a transaction may reply.
+    pub(super) fn max_reply(&self) -> usize {
+        self.limits.max_message
+    }
+
     pub(super) fn entries(&self) -> Vec<manager::Entry> {
         self.names
             .iter()
@@ -79,8 +88,8 @@ impl Registry {
 
     fn make(&self, name: &str, kind: Kind) -> Object {
         let state = match kind {
-            Kind::Dict => State::Dict(Shared::new(Dict::new(self.limits.max_items))),
-            Kind::List => State::List(Shared::new(List::new(self.limits.max_items))),
+            Kind::Dict => State::Dict(Shared::new(Dict::new(&self.limits))),
+            Kind::List => State::List(Shared::new(List::new(&self.limits))),
         };
         Object { id: self.next_id.fetch_add(1, Ordering::Relaxed), name: name.into(), state }
     }

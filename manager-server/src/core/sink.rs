@@ -2,9 +2,7 @@
 
 use std::io;
 
-use manager_protocol::{
-    Encode as _, FrameKind, HEADER_BYTES, Many, Sink, finish_frame, start_frame, write_item, write_reply_header,
-};
+use manager_protocol::{FrameKind, HEADER_BYTES, Many, Sink, finish_frame, start_frame, write_reply_header};
 use serde::Serialize;
 
 use super::stream::{Source, Stream};
@@ -71,7 +69,7 @@ impl Sink for FrameSink<'_> {
 
     fn many<T: Serialize + Send + 'static>(&mut self, version: u64, items: Many<'static, T>) {
         self.begin(version);
-        rmp::encode::write_array_len(self.out, items.count_u32()).expect("writing to memory does not fail");
+        write_array_head(self.out, items.count_u32());
         let head = self.out.len();
         if items.len() > WHOLE_ITEMS {
             return self.stream(head, ItemSource::new(items));
@@ -166,27 +164,58 @@ impl io::Write for Window<'_> {
     }
 }
 
-/// Keeps one reply whole.
-#[derive(Debug, Default)]
+/// Keeps one reply whole, if there is room for it.
+#[derive(Debug)]
 pub(super) struct StepSink {
-    pub(super) version: u64,
-    pub(super) result: Vec<u8>,
+    version: u64,
+    result: Vec<u8>,
+    room: usize,
+    fits: bool,
+}
+
+impl StepSink {
+    /// A place for a reply of so many bytes at most.
+    pub(super) fn new(room: usize) -> Self {
+        Self { version: 0, result: Vec::new(), room, fits: true }
+    }
+
+    /// The version and the encoded reply; `None` if there was no room for it.
+    pub(super) fn finish(self) -> Option<(u64, Vec<u8>)> {
+        self.fits.then_some((self.version, self.result))
+    }
+
+    fn put<T: Serialize>(&mut self, value: &T) {
+        let room = self.room - self.result.len().min(self.room);
+        self.fits = self.fits && write_window(&mut self.result, value, 0, room);
+    }
 }
 
 impl Sink for StepSink {
     fn value<T: Serialize + Send + 'static>(&mut self, version: u64, value: T) {
         self.version = version;
-        write_item(&mut self.result, &value);
+        self.put(&value);
     }
 
     fn many<T: Serialize + Send + 'static>(&mut self, version: u64, items: Many<'static, T>) {
         self.version = version;
-        items.encode(&mut self.result);
+        write_array_head(&mut self.result, items.count_u32());
+        for item in items {
+            self.put(&item);
+            if !self.fits {
+                return;
+            }
+        }
     }
+}
+
+fn write_array_head(out: &mut Vec<u8>, len: u32) {
+    rmp::encode::write_array_len(out, len).expect("writing to memory does not fail");
 }
 
 #[cfg(test)]
 mod tests {
+    use manager_protocol::write_item;
+
     use super::*;
 
     #[test]

@@ -3,7 +3,7 @@
 use manager_protocol::{FrameKind, Part, write_part};
 
 /// Bytes of a reply in one part, unless frames are smaller.
-const PART_BYTES: usize = 256 * 1024;
+const PART_BYTES: usize = 64 * 1024;
 
 /// Room for what a part's frame has besides the bytes: kind, array, id, flag, length.
 const PART_OVERHEAD: usize = 32;

@@ -28,9 +28,10 @@ pub(super) fn run(
     let operations = steps.iter().enumerate().map(decode).collect::<Result<Vec<_>>>()?;
     let objects = objects(registry, &checks, &operations)?;
     let mut locked = Locked::new(objects.values().map(|object| &**object), pace).ok_or(Stop::Postponed)?;
-    if pace == Pace::Inline && operations.iter().any(|(_, operation)| operation.row().scans) && locked.any_large() {
+    if pace == Pace::Inline && locked.are_heavy(&operations) {
         return Err(Stop::Postponed);
     }
+    locked.check_alive(registry)?;
     for check in &checks {
         let found = locked.version(check.object);
         if found != check.version {
@@ -42,12 +43,13 @@ pub(super) fn run(
         }
     }
     locked.each(|state| state.begin());
+    let mut room = registry.max_reply();
     let replies: Result<Vec<_>> = operations
         .into_iter()
         .enumerate()
         .map(|(nth, (id, operation))| {
             let name = operation.row().name;
-            step(&mut locked, &objects, id, operation)
+            step(&mut locked, &objects, id, operation, &mut room)
                 .map_err(|error| error.during(format_args!("operation {nth}, {name} on {:?}", objects[&id].name)))
         })
         .collect();
@@ -86,9 +88,10 @@ fn step(
     objects: &BTreeMap<ObjectId, Arc<Object>>,
     id: ObjectId,
     operation: Operation<'_>,
+    room: &mut usize,
 ) -> Result<manager::StepReply<'static>> {
     let source = operation.source().map(|id| (locked.contents(id), &*objects[&id]));
-    let mut sink = StepSink::default();
+    let mut sink = StepSink::new(*room);
     match (operation, locked.state(id)) {
         (Operation::Dict(operation), StateMut::Dict(dict)) => {
             let source = source.map(|(contents, object)| contents.dict(object)).transpose()?;
@@ -102,7 +105,11 @@ fn step(
             return Err(wrong_kind(&objects[&id]));
         }
     }
-    Ok(manager::StepReply { version: sink.version, result: Bin(Cow::Owned(sink.result)) })
+    let (version, result) = sink.finish().ok_or_else(|| {
+        Error::new(Code::LimitExceeded, "the replies of the transaction are longer than the server's largest message")
+    })?;
+    *room -= result.len();
+    Ok(manager::StepReply { version, result: Bin(Cow::Owned(result)) })
 }
 
 /// Several objects, locked.
@@ -155,11 +162,26 @@ impl<'a> Locked<'a> {
         }
     }
 
-    fn any_large(&self) -> bool {
-        self.states.values().any(|state| match state {
-            LockedState::Dict(dict) => dict.len() > LARGE,
-            LockedState::List(list) => list.len() > LARGE,
-        })
+    /// Whether the operations, all together, may take long.
+    fn are_heavy(&self, operations: &[(ObjectId, Operation<'_>)]) -> bool {
+        let len = |id: ObjectId| match &self.states[&id] {
+            LockedState::Dict(dict) => dict.len(),
+            LockedState::List(list) => list.len(),
+        };
+        let is_heavy = |(id, operation): &(ObjectId, Operation<'_>)| match (operation, &self.states[id]) {
+            (Operation::Dict(request), LockedState::Dict(dict)) => dict.is_heavy(request),
+            (Operation::List(request), LockedState::List(list)) => list.is_heavy(request),
+            (Operation::Dict(_), LockedState::List(_)) | (Operation::List(_), LockedState::Dict(_)) => false,
+        };
+        let scanned = operations.iter().filter(|(_, operation)| operation.row().scans);
+        let items: usize = scanned.flat_map(|(id, operation)| [Some(*id), operation.source()]).flatten().map(len).sum();
+        operations.len() > LARGE || items > LARGE || operations.iter().any(is_heavy)
+    }
+
+    /// Checks, now that no operation can come in between, that no object was deleted while others
+    /// were waited for.
+    pub(super) fn check_alive(&self, registry: &Registry) -> Result<()> {
+        self.states.keys().try_for_each(|id| registry.object(*id).map(drop))
     }
 
     fn each(&mut self, mut act: impl FnMut(&mut dyn Transactional)) {
@@ -169,5 +191,48 @@ impl<'a> Locked<'a> {
                 LockedState::List(list) => act(&mut **list),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use manager_protocol::{Encoded, Kind, Many, Operation as _, dict};
+
+    use super::super::Limits;
+    use super::*;
+
+    #[test]
+    fn an_object_that_is_deleted_while_its_lock_is_waited_for_is_gone() {
+        let registry = Registry::new(Limits::default());
+        let ids = ["a", "b"].map(|name| registry.open(name, Kind::Dict).unwrap());
+        let held = registry.object(ids[1]).unwrap();
+        let mut arguments = Vec::new();
+        dict::Set { key: Encoded::Borrowed(&[0x01]), value: Encoded::Borrowed(&[0x02]) }.encode(&mut arguments);
+        let steps: Vec<_> = ids
+            .iter()
+            .map(|&object| manager::Step {
+                object,
+                operation: dict::Set::ROW.number,
+                arguments: Bin(arguments.as_slice().into()),
+            })
+            .collect();
+        let outcome = std::thread::scope(|scope| {
+            let State::Dict(dict) = &held.state else { unreachable!("it was opened as a dict") };
+            let guard = dict.lock(Pace::Patient);
+            let waiting = scope.spawn(|| {
+                let operations = Many::new(steps.into_iter());
+                run(&registry, manager::Transaction { checks: Many::new([].into_iter()), operations }, Pace::Patient)
+            });
+            // It has looked for its objects once it waits for the lock that is held.
+            while dict.waiting() < 2 {
+                std::thread::yield_now();
+            }
+            registry.delete("a");
+            drop(guard);
+            waiting.join().unwrap()
+        });
+        assert!(matches!(outcome, Err(Stop::Refused(error)) if error.code == Code::NoSuchObject));
+        let State::Dict(dict) = &held.state else { unreachable!("it was opened as a dict") };
+        assert_eq!(dict.lock(Pace::Patient).unwrap().len(), 0, "nothing was done");
     }
 }

@@ -13,8 +13,9 @@ use std::hash::{BuildHasher, RandomState};
 use manager_protocol::dict::{self, PageReply, Swap};
 use manager_protocol::{Code, Encoded, Error, Many, Result};
 
-use super::{Discards, PAGE_BYTES, Transactional};
+use super::{Discards, PAGE_BYTES, PAGE_ITEMS, Transactional};
 use crate::core::value::{Key, Probe, add, canonical};
+use crate::core::{LARGE, LARGE_BYTES, Limits};
 pub(in crate::core) use entries::Snapshot;
 use entries::{Entries, Entry};
 use index::Index;
@@ -28,6 +29,8 @@ pub(in crate::core) struct Dict {
     version: u64,
     changed: bool,
     max_items: usize,
+    /// Most bytes that one operation may store.
+    max_bytes: usize,
     /// What was cleared, until the lock is let go.
     discarded: Option<(Index, Entries)>,
     /// How to take back what the running transaction did, in the order it was done.
@@ -45,14 +48,15 @@ enum Undo {
 }
 
 impl Dict {
-    pub(in crate::core) fn new(max_items: usize) -> Self {
+    pub(in crate::core) fn new(limits: &Limits) -> Self {
         Self {
             index: Index::default(),
             entries: Entries::default(),
             hasher: RandomState::new(),
             version: 0,
             changed: false,
-            max_items,
+            max_items: limits.max_items,
+            max_bytes: limits.max_message,
             discarded: None,
             undo: None,
             version_before: 0,
@@ -61,6 +65,23 @@ impl Dict {
 
     pub(in crate::core) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Whether an operation may take long on what the dict holds now.
+    pub(in crate::core) fn is_heavy(&self, request: &dict::Request<'_>) -> bool {
+        use dict::Request::{CompareAndSet, InsertKeys, PopFirst, PopLast};
+        let looked_into = if let PopFirst(_) | PopLast(_) = request {
+            // The hash of what is removed is made anew from its key.
+            let seq = if let PopFirst(_) = request { self.entries.first() } else { self.entries.last() };
+            seq.and_then(|seq| self.entries.get(seq)).map_or(0, |entry| entry.key().len())
+        } else if let CompareAndSet(operation) = request {
+            self.entry(&operation.key).ok().flatten().map_or(0, |entry| entry.value().len())
+        } else if let InsertKeys(operation) = request {
+            operation.keys.len().saturating_mul(operation.value.as_slice().len())
+        } else {
+            0
+        };
+        looked_into > LARGE_BYTES || request.row().scans && self.len() > LARGE
     }
 
     pub(in crate::core) fn version(&self) -> u64 {
@@ -265,7 +286,7 @@ impl dict::Serve for Dict {
     }
 
     fn page(&self, operation: dict::Page) -> Result<PageReply<'static>> {
-        let limit = operation.limit as usize;
+        let limit = operation.limit.min(PAGE_ITEMS) as usize;
         if operation.backward {
             Ok(page(self.entries.before(operation.after), limit))
         } else {
@@ -287,6 +308,13 @@ impl dict::Serve for Dict {
     }
 
     fn insert_keys(&mut self, operation: dict::InsertKeys<'_>) -> Result<()> {
+        // The value is stored once for each key: a small request must not fill the memory.
+        if operation.keys.len().saturating_mul(operation.value.as_slice().len()) > self.max_bytes {
+            return Err(Error::new(
+                Code::LimitExceeded,
+                format!("the values of all keys together have more than {} bytes, the server's limit", self.max_bytes),
+            ));
+        }
         let keys: Vec<_> = operation.keys.collect();
         let keys = keys.iter().map(Key::new).collect::<Result<Vec<_>>>()?;
         self.check_room_for(&keys)?;

@@ -11,8 +11,9 @@ use manager_protocol::dict::Swap;
 use manager_protocol::list::{self, PageReply};
 use manager_protocol::{Code, Encoded, Error, Many, Result};
 
-use super::{Discards, PAGE_BYTES, Transactional};
+use super::{Discards, PAGE_BYTES, PAGE_ITEMS, Transactional};
 use crate::core::value::{Probe, add, sort};
+use crate::core::{LARGE, LARGE_BYTES, Limits};
 pub(in crate::core) use sequence::Sequence;
 use sequence::Value;
 use slice::Indices;
@@ -29,12 +30,23 @@ pub(in crate::core) struct List {
 }
 
 impl List {
-    pub(in crate::core) fn new(max_items: usize) -> Self {
-        Self { values: Sequence::default(), version: 0, changed: false, max_items, before: None }
+    pub(in crate::core) fn new(limits: &Limits) -> Self {
+        Self { values: Sequence::default(), version: 0, changed: false, max_items: limits.max_items, before: None }
     }
 
     pub(in crate::core) fn len(&self) -> usize {
         self.values.len()
+    }
+
+    /// Whether an operation may take long on what the list holds now.
+    pub(in crate::core) fn is_heavy(&self, request: &list::Request<'_>) -> bool {
+        if !request.row().scans {
+            return false;
+        }
+        let times = if let list::Request::RepeatInPlace(operation) = request { operation.times } else { 1 };
+        let len = self.len().saturating_mul(usize::try_from(times).unwrap_or(0));
+        // The lengths are beside the references, so this looks at no value.
+        len > LARGE || self.values.iter().map(|value| value.len()).sum::<usize>() > LARGE_BYTES
     }
 
     pub(in crate::core) fn version(&self) -> u64 {
@@ -271,7 +283,8 @@ impl list::Serve for List {
         let mut page = PageReply { values: Vec::new(), len: self.len() as u64 };
         let start = usize::try_from(operation.start).unwrap_or(usize::MAX);
         let mut bytes = 0;
-        while page.values.len() < operation.limit.max(1) as usize && bytes < PAGE_BYTES {
+        let limit = operation.limit.clamp(1, PAGE_ITEMS) as usize;
+        while page.values.len() < limit && bytes < PAGE_BYTES {
             let Some(value) = start.checked_add(page.values.len()).and_then(|at| self.values.get(at)) else { break };
             bytes += value.len();
             page.values.push(shared(value.clone()));
