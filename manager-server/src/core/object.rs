@@ -21,6 +21,10 @@ const PAGE_ITEMS: u32 = 10_000;
 /// How often an inline operation looks for a lock that others hold briefly.
 const TRIES: usize = 100;
 
+/// And how often if somebody patient holds it, or waits for it. Most patient operations are brief too,
+/// and whoever is postponed is patient next time: giving up at once would keep that going.
+const TRIES_BESIDE_PATIENT: usize = 10;
+
 /// One shared object.
 #[derive(Debug)]
 pub(super) struct Object {
@@ -110,14 +114,18 @@ impl<T: Discards> Shared<T> {
                 Some(Guard { state, patient: Some(&self.patient), discarded: None })
             }
             Pace::Inline => {
-                for _ in 0..TRIES {
+                for tries in 0..TRIES {
                     match self.state.try_lock() {
                         Ok(state) => return Some(Guard { state, patient: None, discarded: None }),
                         Err(TryLockError::Poisoned(poisoned)) => {
                             return Some(Guard { state: poisoned.into_inner(), patient: None, discarded: None });
                         }
-                        Err(TryLockError::WouldBlock) if self.patient.load(Ordering::Relaxed) > 0 => return None,
-                        Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+                        Err(TryLockError::WouldBlock) => {
+                            if tries >= TRIES_BESIDE_PATIENT && self.patient.load(Ordering::Relaxed) > 0 {
+                                return None;
+                            }
+                            std::thread::yield_now();
+                        }
                     }
                 }
                 None
