@@ -9,6 +9,7 @@ use crate::link::{DirectLink, Link};
 ///
 /// The server carries them out in order, but other clients' calls may come in between, and one that
 /// is refused does not stop the next. For all or nothing there is [`Transaction`](crate::Transaction).
+/// Dropped without a send, it does nothing.
 ///
 /// ```
 /// # let manager = manager_client::Manager::start()?;
@@ -22,6 +23,7 @@ use crate::link::{DirectLink, Link};
 /// # Ok::<(), manager_client::Error>(())
 /// ```
 #[derive(Debug)]
+#[must_use = "nothing is sent before `send`"]
 pub struct Pipeline<L = Blocking> {
     link: L,
     shared: Shared,

@@ -20,7 +20,7 @@ use crate::retry::Retry;
 /// [`Manager::transaction`](crate::Manager::transaction).
 ///
 /// No other client sees, or disturbs, the middle of it. If one call is refused, or an object has not
-/// the version that it was checked for, none is carried out.
+/// the version that it was checked for, none is carried out. Dropped without a commit, it does nothing.
 ///
 /// ```
 /// # let manager = manager_client::Manager::start()?;
@@ -35,6 +35,7 @@ use crate::retry::Retry;
 /// # Ok::<(), manager_client::Error>(())
 /// ```
 #[derive(Debug)]
+#[must_use = "nothing is carried out before `commit`"]
 pub struct Transaction<L = Blocking> {
     link: L,
     shared: Shared,

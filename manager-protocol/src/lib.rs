@@ -24,7 +24,7 @@ pub use message::{
 };
 pub use msgpack::{Malformed, Reader, Token, check};
 pub use operation::{Effect, Kind, ObjectId, Operation, Row, dict, kind_name, list, manager};
-pub use parts::{Assembly, PartError};
+pub use parts::Assembly;
 pub use reply::{Decode, Decoder, Encode, Many, Reply, Sink, write_item};
 
 /// Deepest nesting of arrays and maps in one value.

@@ -2,9 +2,6 @@
 
 use crate::error::{Code, Error, Result};
 
-/// Why a part was refused.
-pub type PartError = Error;
-
 /// The parts of one message so far.
 #[derive(Debug)]
 pub struct Assembly {
@@ -23,7 +20,7 @@ impl Assembly {
     ///
     /// # Errors
     /// [`Code::FrameTooLarge`] if the message would grow over its limit.
-    pub fn push(&mut self, part: &[u8]) -> Result<(), PartError> {
+    pub fn push(&mut self, part: &[u8]) -> Result<()> {
         if part.len() > self.limit - self.content.len() {
             return Err(Error::new(
                 Code::FrameTooLarge,
