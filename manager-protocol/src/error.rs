@@ -58,7 +58,7 @@ codes! {
     LimitExceeded = 12,
     /// A transaction found another version than it expects; nothing was done.
     Conflict = 13,
-    /// The reply was being sent in parts and the client cancelled it; the request was carried out.
+    /// The client cancelled the request.
     Cancelled = 14,
     /// The server is shutting down.
     ShuttingDown = 15,
@@ -76,6 +76,36 @@ codes! {
     TooSlow = 21,
     /// The server has as many connections as it takes.
     TooManyConnections = 22,
+    /// A queue had no item in time.
+    Empty = 23,
+    /// A queue had no room in time.
+    Full = 24,
+    /// A queue was shut down.
+    ShutDown = 25,
+    /// Something was to be let go, or used, by one who does not hold it.
+    NotHeld = 26,
+    /// More was given back than was taken.
+    OverRelease = 27,
+    /// A barrier is broken.
+    Broken = 28,
+    /// Waiting would close a circle of holders that wait for each other.
+    Deadlock = 29,
+    /// A lease has ended, or was never this session's.
+    LeaseLost = 30,
+    /// The other end of a pipe is closed.
+    Closed = 31,
+    /// No end of a pipe is on its way under this ticket.
+    NoSuchTicket = 32,
+    /// The object exists and is set up otherwise.
+    WrongSetup = 33,
+    /// What is to be reset is in use.
+    InUse = 34,
+    /// The session has ended: it was away too long, or its process ended.
+    SessionExpired = 35,
+    /// A request was sent again whose answer is no longer remembered; it is not carried out again.
+    StaleRequest = 36,
+    /// A request was sent again under the id of another one.
+    RequestMismatch = 37,
 }
 
 impl Code {

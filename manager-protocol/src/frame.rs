@@ -25,6 +25,10 @@ pub enum FrameKind {
     RequestPart = 0x03,
     /// The client no longer wants a reply.
     Cancel = 0x04,
+    /// Which replies the client has.
+    Acknowledge = 0x05,
+    /// The client ends its session.
+    Leave = 0x06,
     /// The server's answer to the hello.
     Welcome = 0x11,
     /// The result of a request.
@@ -46,6 +50,8 @@ impl FrameKind {
             0x02 => Self::Request,
             0x03 => Self::RequestPart,
             0x04 => Self::Cancel,
+            0x05 => Self::Acknowledge,
+            0x06 => Self::Leave,
             0x11 => Self::Welcome,
             0x12 => Self::Reply,
             0x13 => Self::ReplyPart,

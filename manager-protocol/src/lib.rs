@@ -19,11 +19,15 @@ pub use encoded::{Bin, Encoded, SharedBytes, append_value, decode_value, encode_
 pub use error::{Code, Error, Result};
 pub use frame::{Frame, FrameKind, HEADER_BYTES, finish_frame, split_frame, start_frame};
 pub use message::{
-    Cancel, ErrorReply, Goodbye, Hello, PROTOCOL_VERSION, Part, ReplyHeader, RequestHeader, Welcome, decode_body,
-    write_control, write_error_reply, write_part, write_reply_header, write_request_header,
+    Acknowledge, Cancel, ErrorReply, Goodbye, Hello, Leave, PROTOCOL_VERSION, Part, ReplyHeader, RequestHeader,
+    SessionChoice, SessionToken, Welcome, decode_body, write_control, write_error_reply, write_part,
+    write_reply_header, write_request_header,
 };
 pub use msgpack::{Malformed, Reader, Token, check};
-pub use operation::{Effect, Kind, ObjectId, Operation, Row, dict, kind_name, list, manager};
+pub use operation::{
+    Effect, Kind, ObjectId, Operation, Row, Served, Turn, array, barrier, condition, dict, event, kind_name, list,
+    lock, manager, pipe, queue, row, rows, semaphore, set, value,
+};
 pub use parts::Assembly;
 pub use reply::{Decode, Decoder, Encode, Many, Reply, Sink, write_item};
 

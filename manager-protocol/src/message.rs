@@ -18,6 +18,57 @@ pub struct Hello {
     /// The client's name and version, for the server's log. At most 256 bytes are kept.
     #[serde(default)]
     pub client: String,
+    /// Which session the connection is for.
+    #[serde(default)]
+    pub session: SessionChoice,
+}
+
+/// Which session a connection is for: nil, true, or `[id, token]`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum SessionChoice {
+    /// One of its own, which ends with it; nothing is remembered.
+    #[default]
+    Own,
+    /// A new one that can be joined and resumed. On the wire true.
+    New(bool),
+    /// One that exists: by its id, and by the token that shows the right to it.
+    Join(u64, SessionToken),
+}
+
+/// What shows the right to a session; on the wire a bin of 16 bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SessionToken(pub [u8; 16]);
+
+impl std::fmt::Debug for SessionToken {
+    /// Without the token: it is a secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SessionToken")
+    }
+}
+
+impl Serialize for SessionToken {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for SessionToken {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes;
+        impl serde::de::Visitor<'_> for Bytes {
+            type Value = SessionToken;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("16 bytes")
+            }
+
+            fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<SessionToken, E> {
+                bytes.try_into().map(SessionToken).map_err(|_| E::invalid_length(bytes.len(), &self))
+            }
+        }
+        deserializer.deserialize_bytes(Bytes)
+    }
 }
 
 /// The server's answer to the hello. A map; unknown keys are ignored.
@@ -33,6 +84,12 @@ pub struct Welcome {
     pub max_frame: u64,
     /// Largest request that the server puts together from parts, in bytes. Replies have no limit.
     pub max_message: u64,
+    /// The session's number.
+    pub session: u64,
+    /// What shows the right to join the session, if it can be joined.
+    pub token: Option<SessionToken>,
+    /// How long the session lives on without a connection, in milliseconds.
+    pub grace_ms: u64,
 }
 
 /// A piece of a message that is larger than a frame, as `[id, last, bytes]`.
@@ -56,6 +113,21 @@ pub struct Cancel {
     /// The request's id.
     pub id: u64,
 }
+
+/// Which replies a session's client has, as `[next, [id]]`: the server need not remember them longer.
+///
+/// Every request with an id below `next` was answered, but for those that are listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledge {
+    /// No request with this id or a higher one was sent yet.
+    pub next: u64,
+    /// The requests below `next` whose replies are still awaited.
+    pub awaited: Vec<u64>,
+}
+
+/// The client ends its session, as `[]`: everything that the session holds is let go of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leave();
 
 /// The refusal of one request, as `[id, code, message]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -157,6 +229,8 @@ pub fn write_control<T: Serialize>(out: &mut Vec<u8>, kind: FrameKind, value: &T
         FrameKind::Request
         | FrameKind::RequestPart
         | FrameKind::Cancel
+        | FrameKind::Acknowledge
+        | FrameKind::Leave
         | FrameKind::Reply
         | FrameKind::ReplyPart
         | FrameKind::Error
@@ -226,11 +300,25 @@ mod tests {
     #[test]
     fn control_messages_round_trip() {
         let mut out = Vec::new();
-        let hello = Hello { protocol: 1, client: "test".into() };
+        let hello = Hello { protocol: 1, client: "test".into(), session: SessionChoice::New(true) };
         write_control(&mut out, FrameKind::Hello, &hello);
         let (frame, used) = split_frame(&out, 1000).unwrap().unwrap();
         assert_eq!(used, out.len());
         assert_eq!(decode_body::<Hello>(frame.kind, frame.body).unwrap(), hello);
+    }
+
+    #[test]
+    fn a_hello_names_its_session_in_one_of_three_ways() {
+        let token = SessionToken([7; 16]);
+        for (session, wire) in [
+            (SessionChoice::Own, vec![0xc0]),
+            (SessionChoice::New(true), vec![0xc3]),
+            (SessionChoice::Join(5, token), [&[0x92, 5, 0xc4, 16][..], &[7; 16]].concat()),
+        ] {
+            assert_eq!(rmp_serde::to_vec(&session).unwrap(), wire);
+            assert_eq!(rmp_serde::from_slice::<SessionChoice>(&wire).unwrap(), session);
+        }
+        assert!(rmp_serde::from_slice::<SessionChoice>(&[0x92, 5, 0xc4, 1, 7]).is_err(), "a token has 16 bytes");
     }
 
     #[test]

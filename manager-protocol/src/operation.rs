@@ -5,9 +5,19 @@
 //! method of the trait that the server's object must implement: an operation without a server arm,
 //! or with a reply of another type, does not compile.
 
+pub mod array;
+pub mod barrier;
+pub mod condition;
 pub mod dict;
+pub mod event;
 pub mod list;
+pub mod lock;
 pub mod manager;
+pub mod pipe;
+pub mod queue;
+pub mod semaphore;
+pub mod set;
+pub mod value;
 
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +36,26 @@ pub enum Kind {
     Dict = 1,
     /// A sequence.
     List = 2,
+    /// Values, each once, in the order of their insertion.
+    Set = 3,
+    /// Items that are put by some and taken by others.
+    Queue = 4,
+    /// Two ends, each of which receives what is sent at the other.
+    Pipe = 5,
+    /// A lock: owned, ownerless or reentrant.
+    Lock = 6,
+    /// A number of permits.
+    Semaphore = 7,
+    /// A flag that can be waited for.
+    Event = 8,
+    /// A lock with a place to wait for a notification.
+    Condition = 9,
+    /// A place where a number of parties wait for each other.
+    Barrier = 10,
+    /// A cell that holds one value.
+    Value = 11,
+    /// A sequence of a fixed length.
+    Array = 12,
 }
 
 /// The kind's name, for messages.
@@ -34,6 +64,16 @@ pub fn kind_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Dict => "dict",
         Kind::List => "list",
+        Kind::Set => "set",
+        Kind::Queue => "queue",
+        Kind::Pipe => "pipe",
+        Kind::Lock => "lock",
+        Kind::Semaphore => "semaphore",
+        Kind::Event => "event",
+        Kind::Condition => "condition",
+        Kind::Barrier => "barrier",
+        Kind::Value => "value",
+        Kind::Array => "array",
     }
 }
 
@@ -50,6 +90,16 @@ impl TryFrom<u8> for Kind {
         match number {
             1 => Ok(Self::Dict),
             2 => Ok(Self::List),
+            3 => Ok(Self::Set),
+            4 => Ok(Self::Queue),
+            5 => Ok(Self::Pipe),
+            6 => Ok(Self::Lock),
+            7 => Ok(Self::Semaphore),
+            8 => Ok(Self::Event),
+            9 => Ok(Self::Condition),
+            10 => Ok(Self::Barrier),
+            11 => Ok(Self::Value),
+            12 => Ok(Self::Array),
             _ => Err(format!("unknown kind of object {number}")),
         }
     }
@@ -77,6 +127,54 @@ pub struct Row {
     pub effect: Effect,
     /// Its time grows with the size of the object, so a large one keeps a thread busy.
     pub scans: bool,
+    /// It may be answered much later, when something else happens.
+    pub waits: bool,
+}
+
+/// What came of an operation that may wait.
+#[derive(Debug)]
+pub enum Turn<T> {
+    /// It is done, and this is its reply.
+    Now(T),
+    /// It waits; whoever completes it sends its reply.
+    Later,
+}
+
+/// What became of the reply of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Served {
+    /// It was handed to the sink.
+    Replied,
+    /// The operation waits.
+    Waiting,
+}
+
+/// The rows of a kind's operations.
+#[must_use]
+pub fn rows(kind: Kind) -> &'static [Row] {
+    match kind {
+        Kind::Dict => dict::ROWS,
+        Kind::List => list::ROWS,
+        Kind::Set => set::ROWS,
+        Kind::Value => value::ROWS,
+        Kind::Array => array::ROWS,
+        Kind::Queue => queue::ROWS,
+        Kind::Pipe => pipe::ROWS,
+        Kind::Lock => lock::ROWS,
+        Kind::Semaphore => semaphore::ROWS,
+        Kind::Event => event::ROWS,
+        Kind::Condition => condition::ROWS,
+        Kind::Barrier => barrier::ROWS,
+    }
+}
+
+/// The row of the operation with this number, if there is one.
+#[must_use]
+pub fn row(operation: u16) -> Option<Row> {
+    let [high, low] = operation.to_be_bytes();
+    let rows = if high == 0 { manager::ROWS } else { rows(Kind::try_from(high).ok()?) };
+    // They are numbered from 1 without gaps; a test sees to it.
+    rows.get(usize::from(low).checked_sub(1)?).copied()
 }
 
 /// An operation as the client sends it.
@@ -95,7 +193,7 @@ fn unknown(operation: u16) -> Error {
     Error::new(Code::UnknownOperation, format!("unknown operation {operation:#06x}"))
 }
 
-/// The effect, and whether the operation scans, from the words in a row's brackets.
+/// The effect of an operation, and what else is said of it, from the words in a row's brackets.
 macro_rules! traits {
     (effect read $($rest:ident)?) => {
         Effect::Read
@@ -106,23 +204,36 @@ macro_rules! traits {
     (effect change $($rest:ident)?) => {
         Effect::Change
     };
-    (scans $effect:ident) => {
-        false
-    };
     (scans $effect:ident scan) => {
         true
     };
+    (scans $effect:ident $($rest:ident)?) => {
+        false
+    };
+    (waits $effect:ident wait) => {
+        true
+    };
+    (waits $effect:ident $($rest:ident)?) => {
+        false
+    };
 }
 
-/// A trait method that takes `&self` for a read and `&mut self` for a change.
+/// A trait method that takes `&self` for a read and `&mut self` for a change. One that may wait
+/// returns a [`Turn`], and always takes `&mut self`: it queues who waits.
 macro_rules! serve_method {
-    ([read] $(#[$doc:meta])* $method:ident $(<$lt:lifetime>)?, $operation:ty, $($source:ident)?) => {
+    ([$effect:ident wait] $(#[$doc:meta])* $method:ident $(<$lt:lifetime>)?, $operation:ty, $($source:ident)?) => {
+        $(#[$doc])*
+        #[allow(missing_docs, reason = "the operation's struct has the documentation")]
+        fn $method $(<$lt>)? (&mut self, operation: $operation $(, $source: Self::Source)?)
+            -> Result<crate::operation::Turn<<$operation as Operation>::Reply<'static>>>;
+    };
+    ([read $($flag:ident)?] $(#[$doc:meta])* $method:ident $(<$lt:lifetime>)?, $operation:ty, $($source:ident)?) => {
         $(#[$doc])*
         #[allow(missing_docs, reason = "the operation's struct has the documentation")]
         fn $method $(<$lt>)? (&self, operation: $operation $(, $source: Self::Source)?)
             -> Result<<$operation as Operation>::Reply<'static>>;
     };
-    ([$effect:ident] $(#[$doc:meta])* $method:ident $(<$lt:lifetime>)?, $operation:ty, $($source:ident)?) => {
+    ([$effect:ident $($flag:ident)?] $(#[$doc:meta])* $method:ident $(<$lt:lifetime>)?, $operation:ty, $($source:ident)?) => {
         $(#[$doc])*
         #[allow(missing_docs, reason = "the operation's struct has the documentation")]
         fn $method $(<$lt>)? (&mut self, operation: $operation $(, $source: Self::Source)?)
@@ -130,14 +241,57 @@ macro_rules! serve_method {
     };
 }
 
+/// The reply of an operation that did not wait; returns early for one that does.
+macro_rules! serve_reply {
+    ([$effect:ident wait] $reply:expr) => {
+        match $reply {
+            crate::operation::Turn::Now(reply) => reply,
+            crate::operation::Turn::Later => return Ok(crate::operation::Served::Waiting),
+        }
+    };
+    ([$effect:ident $($flag:ident)?] $reply:expr) => {
+        $reply
+    };
+}
+
+/// A type that is a small number on the wire.
+macro_rules! numbered {
+    ($(#[$doc:meta])* $name:ident, $what:literal; $($(#[$variant_doc:meta])* $variant:ident = $number:literal,)+) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "u8", into = "u8")]
+        #[repr(u8)]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant = $number,)+
+        }
+
+        impl From<$name> for u8 {
+            fn from(value: $name) -> Self {
+                value as Self
+            }
+        }
+
+        impl TryFrom<u8> for $name {
+            type Error = String;
+
+            fn try_from(number: u8) -> Result<Self, String> {
+                match number {
+                    $($number => Ok(Self::$variant),)+
+                    _ => Err(format!(concat!("unknown ", $what, " {}"), number)),
+                }
+            }
+        }
+    };
+}
+
 /// Makes the structs, the request enum and the server's trait of one kind from its rows.
 macro_rules! operations {
     (
         $(#[$kind_doc:meta])*
-        $kind:ident;
+        $kind:ident $(<$kind_lt:lifetime>)?;
         $(
             $(#[$doc:meta])*
-            $number:literal [$effect:ident $($scan:ident)?] $method:ident:
+            $number:literal [$effect:ident $($flag:ident)?] $method:ident:
             $operation:ident $(<$lt:lifetime>)? { $($(#[$field_doc:meta])* $field:ident: $type:ty),* $(,)? }
             $(from $source:ident)? -> $reply:ty;
         )+
@@ -154,8 +308,9 @@ macro_rules! operations {
                 const ROW: Row = Row {
                     number: $number,
                     name: concat!(stringify!($kind), ".", stringify!($method)),
-                    effect: traits!(effect $effect $($scan)?),
-                    scans: traits!(scans $effect $($scan)?),
+                    effect: traits!(effect $effect $($flag)?),
+                    scans: traits!(scans $effect $($flag)?),
+                    waits: traits!(waits $effect $($flag)?),
                 };
 
                 type Reply<'r> = $reply;
@@ -171,19 +326,19 @@ macro_rules! operations {
         $(#[$kind_doc])*
         #[derive(Debug)]
         #[allow(missing_docs, reason = "each variant is the operation it holds")]
-        pub enum Request<'a> {
+        pub enum Request $(<$kind_lt>)? {
             $($operation($operation $(<$lt>)?),)+
         }
 
         /// Every operation of this kind.
         pub const ROWS: &[Row] = &[$(<$operation as Operation>::ROW),+];
 
-        impl<'a> Request<'a> {
+        impl $(<$kind_lt>)? Request $(<$kind_lt>)? {
             /// Decodes the arguments of the operation with this number.
             ///
             /// # Errors
             /// `UnknownOperation` or `MalformedRequest`, naming the operation.
-            pub fn decode(operation: u16, arguments: &'a [u8]) -> Result<Self> {
+            pub fn decode(operation: u16, arguments: & $($kind_lt)? [u8]) -> Result<Self> {
                 match operation {
                     $($number => {
                         const FIELDS: &[&str] = &[$(stringify!($field)),*];
@@ -210,7 +365,7 @@ macro_rules! operations {
 
             /// The other object that the operation reads, if it is of that sort.
             #[must_use]
-            pub fn source(&self) -> Option<ObjectId> {
+            pub fn source(&self) -> Option<crate::operation::ObjectId> {
                 match self {
                     $($(Self::$operation(operation) => Some(operation.$source),)?)+
                     #[allow(unreachable_patterns, reason = "a kind may have no operation with a source")]
@@ -219,7 +374,7 @@ macro_rules! operations {
             }
 
             /// Runs the operation on `target` and hands the reply to `sink`, after `target` (a lock,
-            /// perhaps) was let go.
+            /// perhaps) was let go. An operation that waits has no reply yet.
             ///
             /// # Errors
             /// What the operation refuses; then nothing was changed.
@@ -228,15 +383,16 @@ macro_rules! operations {
                 mut target: impl std::ops::DerefMut<Target = T>,
                 source: Option<T::Source>,
                 sink: &mut impl Sink,
-            ) -> Result<()> {
+            ) -> Result<crate::operation::Served> {
                 let _ = &source;
                 match self {
                     $(Self::$operation(operation) => {
                         let reply = target.$method(operation $(, { let $source = source.ok_or_else(crate::operation::no_source)?; $source })?);
                         let version = target.settle();
                         drop(target);
-                        Reply::send(reply?, version, sink);
-                        Ok(())
+                        let reply = serve_reply!([$effect $($flag)?] reply?);
+                        Reply::send(reply, version, sink);
+                        Ok(crate::operation::Served::Replied)
                     })+
                 }
             }
@@ -250,12 +406,12 @@ macro_rules! operations {
             /// Ends an operation: counts it if it changed anything, and returns the version.
             fn settle(&mut self) -> u64;
 
-            $(serve_method!([$effect] $(#[$doc])* $method $(<$lt>)?, $operation $(<$lt>)?, $($source)?);)+
+            $(serve_method!([$effect $($flag)?] $(#[$doc])* $method $(<$lt>)?, $operation $(<$lt>)?, $($source)?);)+
         }
     };
 }
 
-pub(crate) use {operations, serve_method, traits};
+pub(crate) use {numbered, operations, serve_method, serve_reply, traits};
 
 pub(crate) fn no_source() -> Error {
     Error::new(Code::Internal, "the other object was not given")
@@ -267,14 +423,33 @@ mod tests {
 
     #[test]
     fn numbers_are_unique_and_carry_their_kind() {
-        let all: Vec<Row> = [manager::ROWS, dict::ROWS, list::ROWS].concat();
+        let kinds = [
+            (Kind::Dict, dict::ROWS),
+            (Kind::List, list::ROWS),
+            (Kind::Set, set::ROWS),
+            (Kind::Queue, queue::ROWS),
+            (Kind::Pipe, pipe::ROWS),
+            (Kind::Lock, lock::ROWS),
+            (Kind::Semaphore, semaphore::ROWS),
+            (Kind::Event, event::ROWS),
+            (Kind::Condition, condition::ROWS),
+            (Kind::Barrier, barrier::ROWS),
+            (Kind::Value, value::ROWS),
+            (Kind::Array, array::ROWS),
+        ];
+        let all: Vec<Row> = kinds.iter().map(|(_, rows)| *rows).chain([manager::ROWS]).flatten().copied().collect();
         let mut numbers: Vec<u16> = all.iter().map(|row| row.number).collect();
         numbers.sort_unstable();
         numbers.dedup();
         assert_eq!(numbers.len(), all.len());
         assert!(manager::ROWS.iter().all(|row| row.number >> 8 == 0));
-        assert!(dict::ROWS.iter().all(|row| row.number >> 8 == Kind::Dict as u16));
-        assert!(list::ROWS.iter().all(|row| row.number >> 8 == Kind::List as u16));
+        for (kind, rows) in kinds {
+            assert!(rows.iter().all(|row| row.number >> 8 == kind as u16), "{kind:?}");
+        }
+        for known in &all {
+            assert_eq!(row(known.number), Some(*known));
+        }
+        assert_eq!([0x0000, 0x0100, 0x01ff, 0x6001].map(row), [None; 4]);
     }
 
     #[test]

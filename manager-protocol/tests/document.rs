@@ -5,29 +5,114 @@
 
 #![allow(clippy::unwrap_used, reason = "whatever is not as expected in the document fails the test")]
 
-use std::collections::{BTreeMap, BTreeSet};
+#[path = "document/examples.rs"]
+mod examples;
+#[path = "document/reader.rs"]
+mod reader;
 
+use std::collections::BTreeSet;
+
+use manager_protocol::lock::LockMode;
+use manager_protocol::pipe::Side;
+use manager_protocol::queue::Order;
+use manager_protocol::set::{SetOperator, SetRelation};
 use manager_protocol::{
-    Bin, Code, DEFAULT_MAX_FRAME, DEFAULT_MAX_MESSAGE, Decode, Decoder, Effect, Encoded, Error, ErrorReply, Frame,
-    FrameKind, Goodbye, HEADER_BYTES, Hello, Kind, MAX_DEPTH, MAX_ELEMENTS, MAX_HELLO_BYTES, MAX_NAME_BYTES, Many,
-    ObjectId, Operation, PROTOCOL_VERSION, Part, ReplyHeader, RequestHeader, Result, Row, SOCKET_VARIABLE, Welcome,
-    decode_body, decode_value, dict, encode_value, finish_frame, list, manager, split_frame, start_frame,
-    write_control, write_error_reply, write_part, write_reply_header, write_request_header,
+    Code, DEFAULT_MAX_FRAME, DEFAULT_MAX_MESSAGE, Decode, Decoder, Effect, FrameKind, Kind, MAX_DEPTH, MAX_ELEMENTS,
+    MAX_HELLO_BYTES, MAX_NAME_BYTES, Operation, PROTOCOL_VERSION, Result, Row, SOCKET_VARIABLE, array, barrier,
+    condition, dict, event, kind_name, list, lock, manager, pipe, queue, semaphore, set, value,
 };
 
-const DOCUMENT: &str = include_str!("../../docs/PROTOCOL.md");
+use reader::{DOCUMENT, Documented, code_span, fields, hexadecimal, operations, shapes, table};
+
+/// The operations of one kind of object.
+struct Kinds {
+    /// What is above their table.
+    heading: &'static str,
+    rows: &'static [Row],
+    decode: fn(u16, &[u8]) -> Result<Row>,
+}
+
+macro_rules! kinds {
+    ($($heading:literal $kind:ident;)+) => {
+        &[$(Kinds {
+            heading: $heading,
+            rows: $kind::ROWS,
+            decode: |number, arguments| $kind::Request::decode(number, arguments).map(|request| request.row()),
+        }),+]
+    };
+}
+
+/// All operations, in the order of the document.
+const KINDS: &[Kinds] = kinds! {
+    "The manager" manager;
+    "Dicts" dict;
+    "Lists" list;
+    "Sets" set;
+    "Values" value;
+    "Arrays" array;
+    "Queues" queue;
+    "Pipes" pipe;
+    "Locks" lock;
+    "Semaphores" semaphore;
+    "Events" event;
+    "Conditions" condition;
+    "Barriers" barrier;
+};
+
+fn all_operations() -> Vec<Documented> {
+    KINDS.iter().flat_map(|kind| operations(kind.heading)).collect()
+}
+
+fn decode_arguments(operation: &Documented, arguments: &[&[u8]]) -> Result<()> {
+    let mut encoded = vec![0x90 | u8::try_from(arguments.len()).unwrap()];
+    encoded.extend(arguments.concat());
+    let kind = KINDS.iter().find(|kind| kind.rows.iter().any(|row| row.number == operation.number)).unwrap();
+    (kind.decode)(operation.number, &encoded).map(|Row { name, .. }| assert_eq!(name, operation.name))
+}
 
 #[test]
 fn every_operation_is_in_the_tables_as_it_is_in_the_code() {
-    for (heading, rows) in [("The manager", manager::ROWS), ("Dicts", dict::ROWS), ("Lists", list::ROWS)] {
-        let documented: Vec<(u16, String, String)> = operations(heading)
+    for Kinds { heading, rows, .. } in KINDS {
+        let documented: Vec<(u16, String, String, bool)> = operations(heading)
             .iter()
-            .map(|operation| (operation.number, operation.name.clone(), operation.effect.clone()))
+            .map(|operation| (operation.number, operation.name.clone(), operation.effect.clone(), operation.waits))
             .collect();
-        let real: Vec<(u16, String, String)> =
-            rows.iter().map(|row| (row.number, row.name.to_owned(), effect(row.effect).to_owned())).collect();
+        let real: Vec<(u16, String, String, bool)> = rows
+            .iter()
+            .map(|row| (row.number, row.name.to_owned(), effect(row.effect).to_owned(), row.waits))
+            .collect();
         assert_eq!(documented, real, "the table under {heading:?}");
     }
+    let headings: Vec<&str> = DOCUMENT
+        .lines()
+        .filter_map(|line| line.strip_prefix("### "))
+        .skip_while(|name| *name != "The manager")
+        .collect();
+    assert_eq!(headings, KINDS.iter().map(|kind| kind.heading).collect::<Vec<_>>(), "each has a section");
+}
+
+#[test]
+fn what_waits_has_a_time_limit_as_its_last_argument() {
+    for operation in all_operations() {
+        let last = fields(&operation.arguments).last().copied();
+        assert_eq!(operation.waits, last == Some(("timeout_ms", "int or nil")), "{}", operation.name);
+    }
+}
+
+#[test]
+fn the_numbers_that_shapes_list_are_those_of_the_code() {
+    let shapes = shapes();
+    let all = || 0..=u8::MAX;
+    let kinds: Vec<(u8, String)> =
+        all().filter_map(|number| Some((number, kind_name(Kind::try_from(number).ok()?).to_owned()))).collect();
+    assert_eq!(shapes.numbers["kind"], kinds);
+    let numbers = |shape: &str| shapes.numbers[shape].iter().map(|(number, _)| *number).collect::<Vec<_>>();
+    let known = |is_known: fn(u8) -> bool| all().filter(|number| is_known(*number)).collect::<Vec<_>>();
+    assert_eq!(numbers("order"), known(|number| Order::try_from(number).is_ok()));
+    assert_eq!(numbers("side"), known(|number| Side::try_from(number).is_ok()));
+    assert_eq!(numbers("mode"), known(|number| LockMode::try_from(number).is_ok()));
+    assert_eq!(numbers("operator"), known(|number| SetOperator::try_from(number).is_ok()));
+    assert_eq!(numbers("relation"), known(|number| SetRelation::try_from(number).is_ok()));
 }
 
 #[test]
@@ -115,13 +200,26 @@ macro_rules! check_replies {
 #[allow(elided_lifetimes_in_paths, reason = "the list names operations with and without a lifetime alike")]
 fn results_are_what_the_operations_return() {
     let checked = check_replies! {
-        manager: Ping Open Delete Objects Transaction;
+        manager: Ping Open Delete Objects Transaction OpenQueue OpenLock OpenSemaphore OpenBarrier OpenPipe
+            OpenValue OpenArray;
         dict: Len Get Contains Set Insert GetOrInsert Remove PopFirst PopLast Clear Items Keys Values Page GetMany
             InsertMany InsertKeys RemoveMany UpdateFrom Union UnionFrom Add CompareAndSet ReplaceIfVersion
             RemoveIfVersion;
         list: Len Get Set Push PushFront Pop PopFront Insert Remove RemoveValue Extend ExtendFrom Clear Values Slice
             SetSlice RemoveSlice Page Contains Index Count Reverse Sort Concat ConcatFrom Repeat RepeatInPlace Add
             CompareAndSet ReplaceIfVersion;
+        set: Len Contains Add Remove PopFirst PopLast Clear Values Page Extend RemoveMany Combine CombineFrom
+            CombineInPlace CombineInPlaceFrom Compare CompareFrom;
+        value: Get Set Replace Add CompareAndSet;
+        array: Len Get Set Add CompareAndSet SwapValues Values Slice SetSlice Fill Page Contains Index Count Reverse
+            Sort;
+        queue: Put PutMany Get GetMany Reserve Ack Release Extend TaskDone Join ShutDown Len Status;
+        pipe: Attach Close HandOver Send Receive Poll;
+        lock: Acquire Release Status;
+        semaphore: Acquire Release Status;
+        event: Set Clear IsSet Wait;
+        condition: Acquire Release Wait Notify Status;
+        barrier: Wait Abort Reset Status;
     };
     assert_eq!(checked, all_operations().iter().map(|operation| operation.number).collect::<Vec<_>>());
 }
@@ -140,278 +238,12 @@ fn check_reply<O: Operation>(checked: &mut Vec<u16>) {
     checked.push(O::ROW.number);
 }
 
-#[test]
-fn the_examples_are_real() {
-    let mut examples = examples();
-    let mut take = |label: &str| examples.remove(label).unwrap_or_else(|| panic!("no example {label:?}"));
-
-    let hello = Hello { protocol: PROTOCOL_VERSION, client: "example 1.0".into() };
-    assert_eq!(take("hello"), control(FrameKind::Hello, &hello));
-    let welcome = Welcome {
-        protocol: PROTOCOL_VERSION,
-        server: "manager-server 0.1.0".into(),
-        epoch: 0x0123_4567_89ab_cdef,
-        max_frame: DEFAULT_MAX_FRAME as u64,
-        max_message: DEFAULT_MAX_MESSAGE as u64,
-    };
-    let bytes = take("welcome");
-    assert_eq!(bytes, control(FrameKind::Welcome, &welcome));
-    assert_eq!(decode_body::<Welcome>(FrameKind::Welcome, whole(&bytes).body).unwrap(), welcome);
-
-    let (apples, pears) = (value("apples"), value("pears"));
-    let (five, seven, two_less) = (value(&5), value(&7), value(&-2));
-
-    assert_eq!(take("open"), request(1, 0, manager::Open { name: "stock", kind: Kind::Dict }));
-    check_result::<manager::Open<'_>>(&take("open-reply"), (1, 0), |object| assert_eq!(object, 1));
-
-    let set = |key: &'static [u8], value| dict::Set { key: key.into(), value };
-    assert_eq!(take("set"), request(2, 1, set(apples, five.into())));
-    check_result::<dict::Set<'_>>(&take("set-reply"), (2, 1), |()| {});
-
-    assert_eq!(take("get"), request(3, 1, dict::Get { key: apples.into() }));
-    check_result::<dict::Get<'_>>(&take("get-reply"), (3, 1), |found| {
-        assert_eq!(found.unwrap().decode::<u64>().unwrap(), 5);
-    });
-
-    assert_eq!(take("wrong"), request(4, 1, list::Get { index: 0 }));
-    let bytes = take("wrong-error");
-    let error = Error::new(Code::WrongKind, "list.get on \"stock\": \"stock\" is a dict");
-    let mut written = Vec::new();
-    write_error_reply(&mut written, 4, &error);
-    assert_eq!(bytes, written);
-    let refusal: ErrorReply = decode_body(FrameKind::Error, whole(&bytes).body).unwrap();
-    assert_eq!((refusal.id, Code::from_number(refusal.code)), (4, Some(Code::WrongKind)));
-
-    let in_one = request(5, 1, set(pears, seven.into()));
-    let mut joined = Vec::new();
-    for (label, last) in [("part-1", false), ("part-2", true)] {
-        let bytes = take(label);
-        let part: Part<'_> = decode_body(FrameKind::RequestPart, whole(&bytes).body).unwrap();
-        assert_eq!((part.id, part.last), (5, last));
-        joined.extend_from_slice(part.bytes);
-        let mut written = Vec::new();
-        write_part(&mut written, FrameKind::RequestPart, &part);
-        assert_eq!(bytes, written);
-    }
-    assert_eq!(joined, in_one[HEADER_BYTES..]);
-    let spelled: Vec<String> = joined[1..].iter().map(|byte| format!("{byte:02x}")).collect();
-    assert!(DOCUMENT.contains(&spelled.join(" ")), "the text spells out the joined body");
-    check_result::<dict::Set<'_>>(&take("part-reply"), (5, 2), |()| {});
-
-    let mut add = Vec::new();
-    dict::Add { key: apples.into(), delta: two_less.into(), bounds: None }.encode(&mut add);
-    let steps = [(dict::Add::ROW, &*add), (dict::Len::ROW, &[0x90][..])].map(|(row, arguments)| manager::Step {
-        object: 1,
-        operation: row.number,
-        arguments: Bin(arguments.into()),
-    });
-    let checks = Many::new([manager::Check { object: 1, version: 2 }].into_iter());
-    let transaction = manager::Transaction { checks, operations: Many::new(steps.into_iter()) };
-    assert_eq!(take("transaction"), request(6, 0, transaction));
-    check_result::<manager::Transaction<'_>>(&take("transaction-reply"), (6, 0), |replies| {
-        let replies: Vec<_> = replies.collect();
-        assert_eq!(replies.iter().map(|reply| reply.version).collect::<Vec<_>>(), [3, 3]);
-        assert_eq!(
-            decode_value::<u64>(&replies[0].result.0).unwrap_err().code,
-            Code::MalformedRequest,
-            "a bin, not a number"
-        );
-        let sum = <Encoded<'_> as Decode<'_>>::decode(&mut Decoder::new(&replies[0].result.0)).unwrap();
-        assert_eq!((sum.decode::<u64>().unwrap(), decode_value::<u64>(&replies[1].result.0).unwrap()), (3, 2));
-    });
-
-    let bytes = take("goodbye");
-    let goodbye = Goodbye { code: Code::MalformedFrame.number(), message: "a second hello".into() };
-    assert_eq!(bytes, control(FrameKind::Goodbye, &goodbye));
-
-    assert!(examples.is_empty(), "nothing checks {:?}", examples.keys());
-}
-
-fn control<T: serde::Serialize>(kind: FrameKind, body: &T) -> Vec<u8> {
-    let mut out = Vec::new();
-    write_control(&mut out, kind, body);
-    out
-}
-
-/// The frame of a request.
-fn request<O: Operation>(id: u64, object: ObjectId, operation: O) -> Vec<u8> {
-    let mut out = Vec::new();
-    let start = start_frame(&mut out, FrameKind::Request);
-    write_request_header(&mut out, id, O::ROW.number, object);
-    operation.encode(&mut out);
-    finish_frame(&mut out, start);
-    let header = RequestHeader::parse(whole(&out).body).unwrap();
-    assert_eq!((header.id, header.operation, header.object), (id, O::ROW.number, object));
-    out
-}
-
-/// Checks a reply's id, version and result, and that the crate writes such a reply with these bytes.
-fn check_result<O: Operation>(bytes: &[u8], head: (u64, u64), check: impl FnOnce(O::Reply<'_>)) {
-    let frame = whole(bytes);
-    assert_eq!(frame.kind, FrameKind::Reply);
-    let header = ReplyHeader::parse(frame.body).unwrap();
-    assert_eq!((header.id, header.version), head);
-    let mut decoder = Decoder::new(header.result);
-    check(O::Reply::decode(&mut decoder).unwrap());
-    decoder.finish().unwrap();
-
-    let mut written = Vec::new();
-    let start = start_frame(&mut written, FrameKind::Reply);
-    write_reply_header(&mut written, header.id, header.version);
-    written.extend_from_slice(header.result);
-    finish_frame(&mut written, start);
-    assert_eq!(bytes, written);
-}
-
-fn whole(bytes: &[u8]) -> Frame<'_> {
-    let (frame, used) = split_frame(bytes, MAX_HELLO_BYTES).unwrap().unwrap();
-    assert_eq!(used, bytes.len(), "an example is one frame");
-    frame
-}
-
-fn value<T: serde::Serialize + ?Sized>(value: &T) -> &'static [u8] {
-    encode_value(value).unwrap().leak()
-}
-
-/// A row of a table of operations.
-struct Documented {
-    number: u16,
-    name: String,
-    effect: String,
-    arguments: String,
-    result: String,
-    refusals: String,
-}
-
-fn all_operations() -> Vec<Documented> {
-    ["The manager", "Dicts", "Lists"].into_iter().flat_map(operations).collect()
-}
-
-fn operations(heading: &str) -> Vec<Documented> {
-    let rows = table(heading).into_iter().map(|row| {
-        let [number, name, effect, _does, arguments, result, refusals] = &*row else { panic!("seven cells: {row:?}") };
-        Documented {
-            number: hexadecimal(number),
-            name: code_span(name).to_owned(),
-            effect: effect.clone(),
-            arguments: if arguments == "none" { String::new() } else { code_span(arguments).to_owned() },
-            result: code_span(result).to_owned(),
-            refusals: refusals.clone(),
-        }
-    });
-    rows.collect()
-}
-
-fn decode_arguments(operation: &Documented, arguments: &[&[u8]]) -> Result<()> {
-    let mut encoded = vec![0x90 | u8::try_from(arguments.len()).unwrap()];
-    encoded.extend(arguments.concat());
-    let decoded = match operation.number >> 8 {
-        0 => manager::Request::decode(operation.number, &encoded).map(|request| request.row()),
-        1 => dict::Request::decode(operation.number, &encoded).map(|request| request.row()),
-        _ => list::Request::decode(operation.number, &encoded).map(|request| request.row()),
-    };
-    decoded.map(|Row { name, .. }| assert_eq!(name, operation.name))
-}
-
-/// The named shapes, by which types are spelled.
-struct Shapes(BTreeMap<String, String>);
-
-fn shapes() -> Shapes {
-    let rows = table("Shapes");
-    // `kind` is said in words there.
-    let spelled = rows.iter().filter(|row| row[1].starts_with('`'));
-    Shapes(spelled.map(|row| (code_span(&row[0]).to_owned(), code_span(&row[1]).to_owned())).collect())
-}
-
-impl Shapes {
-    /// Encodings of a type that differ where it leaves a choice.
-    fn samples(&self, typ: &str) -> Vec<Vec<u8>> {
-        if let Some(inner) = typ.strip_suffix(" or nil") {
-            return [self.samples(inner), vec![vec![0xc0]]].concat();
-        }
-        if let Some(item) = typ.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            let items = self.samples(item);
-            let all = [&[0x90 | u8::try_from(items.len()).unwrap()][..], &items.concat()].concat();
-            return vec![vec![0x90], all];
-        }
-        if let Some(items) = typ.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
-            let items: Vec<_> = fields(items).iter().map(|(_, typ)| self.samples(typ)).collect();
-            let most = items.iter().map(Vec::len).max().unwrap();
-            let nth = |nth: usize| items.iter().flat_map(|samples| samples[nth % samples.len()].clone()).collect();
-            let head = [0x90 | u8::try_from(items.len()).unwrap()];
-            return (0..most).map(nth).map(|items: Vec<u8>| [&head[..], &items].concat()).collect();
-        }
-        if let Some(spelled) = self.0.get(typ) {
-            return self.samples(spelled);
-        }
-        let samples: &[&[u8]] = match typ {
-            "nil" => &[&[0xc0]],
-            "uint" => &[&[0x00], &[0xcf, 255, 255, 255, 255, 255, 255, 255, 255]],
-            "uint32" => &[&[0x00], &[0xce, 255, 255, 255, 255]],
-            "uint16" => &[&[0x00], &[0xcd, 255, 255]],
-            "int" => &[&[0xff], &[0xd3, 128, 0, 0, 0, 0, 0, 0, 0], &[0x00]],
-            "bool" => &[&[0xc2], &[0xc3]],
-            "str" => &[&[0xa0], &[0xa1, b'x']],
-            "kind" => &[&[0x01], &[0x02]],
-            "bin" => &[&[0xc4, 0x00], &[0xc4, 0x02, 0xff, 0xc1]],
-            "value" => &[&[0xc4, 0x01, 0xc0], &[0xc4, 0x02, 0x91, 0x01]],
-            _ => panic!("no type {typ:?}"),
-        };
-        samples.iter().map(|sample| sample.to_vec()).collect()
-    }
-}
-
-/// Names and types of `a: A, b: B`; commas inside of brackets do not part.
-fn fields(list: &str) -> Vec<(&str, &str)> {
-    let mut depth = 0;
-    let parts = list.split(|c: char| {
-        depth += i32::from(matches!(c, '(' | '[')) - i32::from(matches!(c, ')' | ']'));
-        c == ',' && depth == 0
-    });
-    parts.filter(|part| !part.is_empty()).map(|part| part.trim().split_once(": ").expect("a name and a type")).collect()
-}
-
-/// The rows of the first table under a heading, without its head.
-fn table(heading: &str) -> Vec<Vec<String>> {
-    let is_heading =
-        |line: &&str| line.trim_start_matches('#').strip_prefix(' ') == Some(heading) && line.starts_with('#');
-    let rest = DOCUMENT.lines().skip_while(|line| !is_heading(line)).skip(1);
-    let under = rest.take_while(|line| !line.starts_with('#'));
-    let rows: Vec<&str> =
-        under.skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|')).collect();
-    assert!(rows.len() > 2, "a table under {heading:?}");
-    let cells = |row: &&str| row.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect();
-    rows[2..].iter().map(cells).collect()
-}
-
-/// The blocks of hexadecimal digits, by their labels.
-fn examples() -> BTreeMap<String, Vec<u8>> {
-    let mut examples = BTreeMap::new();
-    let mut lines = DOCUMENT.lines();
-    while let Some(line) = lines.next() {
-        let Some(label) = line.strip_prefix("```hex ") else { continue };
-        let block = lines.by_ref().take_while(|line| *line != "```");
-        let digits = block.flat_map(|line| line.split(';').next().unwrap_or_default().split_whitespace());
-        let bytes = digits.map(|digits| u8::from_str_radix(digits, 16).unwrap()).collect();
-        assert_eq!(examples.insert(label.to_owned(), bytes), None, "one example {label:?}");
-    }
-    examples
-}
-
 fn effect(effect: Effect) -> &'static str {
     match effect {
         Effect::Read => "read",
         Effect::Idempotent => "idempotent",
         Effect::Change => "change",
     }
-}
-
-fn hexadecimal(cell: &str) -> u16 {
-    u16::from_str_radix(cell.strip_prefix("0x").unwrap(), 16).unwrap()
-}
-
-fn code_span(cell: &str) -> &str {
-    cell.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')).unwrap_or_else(|| panic!("`code`: {cell:?}"))
 }
 
 /// A number with a comma after each third digit from the right.

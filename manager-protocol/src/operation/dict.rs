@@ -7,14 +7,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Effect, ObjectId, Operation, Row, operations, serve_method, traits, unknown};
+use super::{Effect, ObjectId, Operation, Row, operations, serve_method, serve_reply, traits, unknown};
 use crate::encoded::Encoded;
 use crate::error::{Error, Result};
 use crate::reply::{Decoder, Encode, Many, Reply, Sink};
 
 operations! {
     /// A decoded request to a dict.
-    dict;
+    dict<'a>;
 
     /// How many entries there are.
     0x0101 [read] len: Len {} -> u64;

@@ -8,14 +8,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::dict::Swap;
-use super::{Effect, ObjectId, Operation, Row, operations, serve_method, traits, unknown};
+use super::{Effect, ObjectId, Operation, Row, operations, serve_method, serve_reply, traits, unknown};
 use crate::encoded::Encoded;
 use crate::error::{Error, Result};
 use crate::reply::{Decoder, Encode, Many, Reply, Sink};
 
 operations! {
     /// A decoded request to a list.
-    list;
+    list<'a>;
 
     /// How many values there are.
     0x0201 [read] len: Len {} -> u64;

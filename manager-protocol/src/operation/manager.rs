@@ -4,21 +4,29 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Effect, Kind, ObjectId, Operation, Row, operations, serve_method, traits, unknown};
-use crate::encoded::Bin;
+use super::lock::LockMode;
+use super::queue::QueueSetup;
+use super::semaphore::SemaphoreSetup;
+use super::{Effect, Kind, ObjectId, Operation, Row, operations, serve_method, serve_reply, traits, unknown};
+use crate::encoded::{Bin, Encoded};
 use crate::error::{Error, Result};
 use crate::reply::{Decoder, Encode, Many, Reply, Sink};
 
 operations! {
     /// A decoded request to the manager.
-    manager;
+    manager<'a>;
 
     /// Does nothing: shows that the server answers.
     0x0001 [read] ping: Ping {} -> ();
 
     /// The object with this name, made if there is none.
     ///
-    /// Refused with `InvalidName`, and with `WrongKind` if the name holds another kind.
+    /// What can be set up in several ways is made in the usual one: a queue that is FIFO and without a
+    /// capacity, an owned lock, a duplex pipe. What exists is taken as it is.
+    ///
+    /// Refused with `InvalidName`, with `WrongKind` if the name holds another kind, and with
+    /// `InvalidArgument` if there is none and no usual way to make it: a semaphore, a barrier, a value, an
+    /// array.
     0x0002 [idempotent] open: Open<'a> {
         /// 1 to 256 bytes of UTF-8.
         name: &'a str,
@@ -44,6 +52,79 @@ operations! {
         /// What to run, in order.
         operations: Many<'a, Step<'a>>,
     } -> Many<'r, StepReply<'r>>;
+
+    /// The queue with this name, made if there is none.
+    ///
+    /// Refused as `open`, with `WrongSetup` if there is one that is set up otherwise, and with
+    /// `InvalidArgument` for a capacity of 0, or 0 deliveries.
+    0x0006 [idempotent] open_queue: OpenQueue<'a> {
+        /// 1 to 256 bytes of UTF-8.
+        name: &'a str,
+        /// What it is to be like.
+        setup: QueueSetup,
+    } -> ObjectId;
+
+    /// The lock with this name, made if there is none.
+    ///
+    /// Refused as `open`, and with `WrongSetup` if there is one of another mode.
+    0x0007 [idempotent] open_lock: OpenLock<'a> {
+        /// 1 to 256 bytes of UTF-8.
+        name: &'a str,
+        /// Who may let it go.
+        mode: LockMode,
+    } -> ObjectId;
+
+    /// The semaphore with this name, made if there is none.
+    ///
+    /// Refused as `open`, and with `WrongSetup` if there is one that is set up otherwise.
+    0x0008 [idempotent] open_semaphore: OpenSemaphore<'a> {
+        /// 1 to 256 bytes of UTF-8.
+        name: &'a str,
+        /// What it is to be like.
+        setup: SemaphoreSetup,
+    } -> ObjectId;
+
+    /// The barrier with this name, made if there is none.
+    ///
+    /// Refused as `open`, with `WrongSetup` if there is one of another number of parties, and with
+    /// `InvalidArgument` for none.
+    0x0009 [idempotent] open_barrier: OpenBarrier<'a> {
+        /// 1 to 256 bytes of UTF-8.
+        name: &'a str,
+        /// How many go through together.
+        parties: u64,
+    } -> ObjectId;
+
+    /// The pipe with this name, made if there is none.
+    ///
+    /// Refused as `open`, and with `WrongSetup` if there is one of the other sort.
+    0x000a [idempotent] open_pipe: OpenPipe<'a> {
+        /// 1 to 256 bytes of UTF-8.
+        name: &'a str,
+        /// Whether both ends send and receive; else the right one sends and the left one receives.
+        duplex: bool,
+    } -> ObjectId;
+
+    /// The value with this name, made if there is none. What exists is taken as it is.
+    ///
+    /// Refused as `open`.
+    0x000b [idempotent] open_value: OpenValue<'a> {
+        /// 1 to 256 bytes of UTF-8.
+        name: &'a str,
+        /// What it holds at first.
+        initial: Encoded<'a>,
+    } -> ObjectId;
+
+    /// The array with this name, made if there is none. What exists keeps its values.
+    ///
+    /// Refused as `open`, with `WrongSetup` if there is one of another length, and with `LimitExceeded`
+    /// for more values than a list may have.
+    0x000c [idempotent] open_array: OpenArray<'a> {
+        /// 1 to 256 bytes of UTF-8.
+        name: &'a str,
+        /// What it holds at first: as many values as it is long.
+        values: Many<'a, Encoded<'a>>,
+    } -> ObjectId;
 }
 
 /// A named object.
