@@ -10,10 +10,9 @@ use std::sync::Arc;
 
 use manager_protocol::{Bin, Code, Error, ObjectId, Result, manager};
 
-use super::dispatch::{Operation, Source, Stop, wrong_kind};
-use super::object::dict::Dict;
-use super::object::list::List;
-use super::object::{Guard, Object, State, Transactional};
+use super::data::{Held, Operation, ReplySink, stored};
+use super::dispatch::{Stop, is_waitable};
+use super::object::{Object, Transactional};
 use super::registry::Registry;
 use super::sink::StepSink;
 use super::{LARGE, Pace};
@@ -27,13 +26,13 @@ pub(super) fn run(
     let steps: Vec<manager::Step<'_>> = transaction.operations.collect();
     let operations = steps.iter().enumerate().map(decode).collect::<Result<Vec<_>>>()?;
     let objects = objects(registry, &checks, &operations)?;
-    let mut locked = Locked::new(objects.values().map(|object| &**object), pace).ok_or(Stop::Postponed)?;
+    let mut locked = Locked::new(objects.values().map(|object| &**object), pace)?;
     if pace == Pace::Inline && locked.are_heavy(&operations) {
         return Err(Stop::Postponed);
     }
     locked.check_alive(registry)?;
     for check in &checks {
-        let found = locked.version(check.object);
+        let found = locked.get(check.object).version();
         if found != check.version {
             let name = &objects[&check.object].name;
             return Err(Stop::Refused(Error::new(
@@ -67,6 +66,10 @@ fn decode<'a>((nth, step): (usize, &'a manager::Step<'_>)) -> Result<(ObjectId, 
             format!("operation {nth}: only operations on objects can be part of a transaction"),
         ));
     }
+    if let Some(row) = manager_protocol::row(step.operation).filter(|row| is_waitable(*row)) {
+        let fault = format!("operation {nth}: {} cannot be part of a transaction", row.name);
+        return Err(Error::new(Code::InvalidArgument, fault));
+    }
     let operation = Operation::decode(step.operation, &step.arguments.0)
         .map_err(|error| error.during(format_args!("operation {nth}")))?;
     Ok((step.object, operation))
@@ -90,21 +93,9 @@ fn step(
     operation: Operation<'_>,
     room: &mut usize,
 ) -> Result<manager::StepReply<'static>> {
-    let source = operation.source().map(|id| (locked.contents(id), &*objects[&id]));
+    let source = operation.source().map(|id| (locked.get(id).contents(), &*objects[&id]));
     let mut sink = StepSink::new(*room);
-    match (operation, locked.state(id)) {
-        (Operation::Dict(operation), StateMut::Dict(dict)) => {
-            let source = source.map(|(contents, object)| contents.dict(object)).transpose()?;
-            operation.serve(dict, source, &mut sink)?;
-        }
-        (Operation::List(operation), StateMut::List(list)) => {
-            let source = source.map(|(contents, object)| contents.list(object)).transpose()?;
-            operation.serve(list, source, &mut sink)?;
-        }
-        (Operation::Dict(_), StateMut::List(_)) | (Operation::List(_), StateMut::Dict(_)) => {
-            return Err(wrong_kind(&objects[&id]));
-        }
-    }
+    locked.get_mut(id).serve(&objects[&id], operation, source, ReplySink::Step(&mut sink))?;
     let (version, result) = sink.finish().ok_or_else(|| {
         Error::new(Code::LimitExceeded, "the replies of the transaction are longer than the server's largest message")
     })?;
@@ -114,65 +105,29 @@ fn step(
 
 /// Several objects, locked.
 pub(super) struct Locked<'a> {
-    states: BTreeMap<ObjectId, LockedState<'a>>,
-}
-
-enum LockedState<'a> {
-    Dict(Guard<'a, Dict>),
-    List(Guard<'a, List>),
-}
-
-/// The state of a locked object, by its kind.
-pub(super) enum StateMut<'a> {
-    Dict(&'a mut Dict),
-    List(&'a mut List),
+    data: BTreeMap<ObjectId, Box<dyn Held + 'a>>,
 }
 
 impl<'a> Locked<'a> {
     /// Locks each object once, in the order of their ids.
-    pub(super) fn new(objects: impl IntoIterator<Item = &'a Object>, pace: Pace) -> Option<Self> {
+    pub(super) fn new(objects: impl IntoIterator<Item = &'a Object>, pace: Pace) -> Result<Self, Stop> {
         let objects: BTreeMap<ObjectId, &Object> = objects.into_iter().map(|object| (object.id, object)).collect();
-        let lock = |(id, object): (ObjectId, &'a Object)| {
-            Some(match &object.state {
-                State::Dict(dict) => (id, LockedState::Dict(dict.lock(pace)?)),
-                State::List(list) => (id, LockedState::List(list.lock(pace)?)),
-            })
-        };
-        Some(Self { states: objects.into_iter().map(lock).collect::<Option<_>>()? })
+        let lock = |(id, object)| Ok((id, stored(object)?.hold(pace).ok_or(Stop::Postponed)?));
+        Ok(Self { data: objects.into_iter().map(lock).collect::<Result<_, Stop>>()? })
     }
 
-    pub(super) fn state(&mut self, id: ObjectId) -> StateMut<'_> {
-        match self.states.get_mut(&id).expect("every object that is used was locked") {
-            LockedState::Dict(dict) => StateMut::Dict(dict),
-            LockedState::List(list) => StateMut::List(list),
-        }
+    pub(super) fn get(&self, id: ObjectId) -> &(dyn Held + 'a) {
+        &*self.data[&id]
     }
 
-    pub(super) fn contents(&self, id: ObjectId) -> Source {
-        match &self.states[&id] {
-            LockedState::Dict(dict) => Source::Dict(dict.snapshot()),
-            LockedState::List(list) => Source::List(list.snapshot()),
-        }
-    }
-
-    fn version(&self, id: ObjectId) -> u64 {
-        match &self.states[&id] {
-            LockedState::Dict(dict) => dict.version(),
-            LockedState::List(list) => list.version(),
-        }
+    pub(super) fn get_mut(&mut self, id: ObjectId) -> &mut (dyn Held + 'a) {
+        &mut **self.data.get_mut(&id).expect("every object that is used was locked")
     }
 
     /// Whether the operations, all together, may take long.
     fn are_heavy(&self, operations: &[(ObjectId, Operation<'_>)]) -> bool {
-        let len = |id: ObjectId| match &self.states[&id] {
-            LockedState::Dict(dict) => dict.len(),
-            LockedState::List(list) => list.len(),
-        };
-        let is_heavy = |(id, operation): &(ObjectId, Operation<'_>)| match (operation, &self.states[id]) {
-            (Operation::Dict(request), LockedState::Dict(dict)) => dict.is_heavy(request),
-            (Operation::List(request), LockedState::List(list)) => list.is_heavy(request),
-            (Operation::Dict(_), LockedState::List(_)) | (Operation::List(_), LockedState::Dict(_)) => false,
-        };
+        let len = |id| self.get(id).len();
+        let is_heavy = |(id, operation): &(ObjectId, Operation<'_>)| self.get(*id).is_heavy(operation);
         let scanned = operations.iter().filter(|(_, operation)| operation.row().scans);
         let items: usize = scanned.flat_map(|(id, operation)| [Some(*id), operation.source()]).flatten().map(len).sum();
         operations.len() > LARGE || items > LARGE || operations.iter().any(is_heavy)
@@ -181,16 +136,11 @@ impl<'a> Locked<'a> {
     /// Checks, now that no operation can come in between, that no object was deleted while others
     /// were waited for.
     pub(super) fn check_alive(&self, registry: &Registry) -> Result<()> {
-        self.states.keys().try_for_each(|id| registry.object(*id).map(drop))
+        self.data.keys().try_for_each(|id| registry.object(*id).map(drop))
     }
 
     fn each(&mut self, mut act: impl FnMut(&mut dyn Transactional)) {
-        for state in self.states.values_mut() {
-            match state {
-                LockedState::Dict(dict) => act(&mut **dict),
-                LockedState::List(list) => act(&mut **list),
-            }
-        }
+        self.data.values_mut().for_each(|data| act(data.transactional()));
     }
 }
 
@@ -199,12 +149,14 @@ mod tests {
     use manager_protocol::{Encoded, Kind, Many, Operation as _, dict};
 
     use super::super::Limits;
+    use super::super::object::State;
+    use super::super::setup::Setup;
     use super::*;
 
     #[test]
     fn an_object_that_is_deleted_while_its_lock_is_waited_for_is_gone() {
         let registry = Registry::new(Limits::default());
-        let ids = ["a", "b"].map(|name| registry.open(name, Kind::Dict).unwrap());
+        let ids = ["a", "b"].map(|name| registry.open(name, &Setup::Usual(Kind::Dict)).unwrap().id);
         let held = registry.object(ids[1]).unwrap();
         let mut arguments = Vec::new();
         dict::Set { key: Encoded::Borrowed(&[0x01]), value: Encoded::Borrowed(&[0x02]) }.encode(&mut arguments);

@@ -12,6 +12,7 @@ use manager_protocol::list::{self, PageReply};
 use manager_protocol::{Code, Encoded, Error, Many, Result};
 
 use super::{Discards, PAGE_BYTES, PAGE_ITEMS, Transactional};
+use crate::core::data::Data;
 use crate::core::value::{Probe, add, sort};
 use crate::core::{LARGE, LARGE_BYTES, Limits};
 pub(in crate::core) use sequence::Sequence;
@@ -34,27 +35,48 @@ impl List {
         Self { values: Sequence::default(), version: 0, changed: false, max_items: limits.max_items, before: None }
     }
 
-    pub(in crate::core) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.values.len()
     }
 
-    /// Whether an operation may take long on what the list holds now.
-    pub(in crate::core) fn is_heavy(&self, request: &list::Request<'_>) -> bool {
-        if !request.row().scans {
-            return false;
-        }
-        let times = if let list::Request::RepeatInPlace(operation) = request { operation.times } else { 1 };
-        let len = self.len().saturating_mul(usize::try_from(times).unwrap_or(0));
-        // The lengths are beside the references, so this looks at no value.
-        len > LARGE || self.values.iter().map(|value| value.len()).sum::<usize>() > LARGE_BYTES
-    }
-
-    pub(in crate::core) fn version(&self) -> u64 {
-        self.version
-    }
-
-    pub(in crate::core) fn snapshot(&self) -> Sequence {
+    fn snapshot(&self) -> Sequence {
         self.values.clone()
+    }
+
+    /// A list of these values, of which there must not be too many.
+    pub(super) fn of(values: Many<'_, Encoded<'_>>, limits: &Limits) -> Self {
+        Self { values: values.map(|value| own(&value)).collect(), ..Self::new(limits) }
+    }
+
+    /// Whether it takes long to visit all values so many times.
+    pub(super) fn is_large(&self, times: usize) -> bool {
+        // The lengths are beside the references, so this looks at no value.
+        self.len().saturating_mul(times) > LARGE
+            || self.values.iter().map(|value| value.len()).sum::<usize>() > LARGE_BYTES
+    }
+
+    /// How many values a slice has.
+    pub(super) fn slice_len(&self, slice: list::Range) -> Result<usize> {
+        Ok(Indices::new(slice, self.len())?.count)
+    }
+
+    /// Replaces every value by this one.
+    pub(super) fn fill(&mut self, value: &Encoded<'_>) {
+        if self.len() > 0 {
+            let filled = std::iter::repeat_n(own(value), self.len()).collect();
+            *self.change() = filled;
+        }
+    }
+
+    /// Exchanges the values at two indices.
+    pub(super) fn swap(&mut self, first: i64, second: i64) -> Result<()> {
+        let (first, second) = (self.position(first)?, self.position(second)?);
+        if first != second {
+            let (at_first, at_second) = (self.at(first).clone(), self.at(second).clone());
+            self.change().set(first, at_second);
+            self.change().set(second, at_first);
+        }
+        Ok(())
     }
 
     /// The values, to be changed.
@@ -378,6 +400,32 @@ impl list::Serve for List {
             *self.change() = operation.values.map(|value| own(&value)).collect();
         }
         Ok(unchanged)
+    }
+}
+
+impl Data for List {
+    fn version(&self) -> u64 {
+        self.version
+    }
+
+    fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    fn contents(&self) -> Sequence {
+        self.snapshot()
+    }
+
+    fn is_heavy(&self, request: &list::Request<'_>) -> bool {
+        if !request.row().scans {
+            return false;
+        }
+        let times = if let list::Request::RepeatInPlace(operation) = request { operation.times } else { 1 };
+        self.is_large(usize::try_from(times).unwrap_or(0))
+    }
+
+    fn copy(&self) -> Option<Self> {
+        Some(self.clone())
     }
 }
 

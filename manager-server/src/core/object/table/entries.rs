@@ -1,4 +1,4 @@
-//! The entries of a dict in insertion order.
+//! The entries of a table in insertion order.
 //!
 //! Each entry gets the next number (`seq`) when it is inserted and keeps it while it lives; chunks
 //! hold up to 256 consecutive numbers. So a removal moves at most one chunk's worth of memory, a
@@ -20,13 +20,13 @@ pub(in crate::core) struct Entry {
     bytes: Arc<[u8]>,
     key_len: u32,
     /// Whether the key is written in its canonical form.
-    pub(super) canonical: bool,
-    /// The dict's version when the entry was inserted or replaced.
-    pub(super) version: u64,
+    pub(in crate::core) canonical: bool,
+    /// The object's version when the entry was inserted or replaced.
+    pub(in crate::core) version: u64,
 }
 
 impl Entry {
-    pub(super) fn new(key: &[u8], canonical: bool, value: &[u8], version: u64) -> Self {
+    pub(in crate::core) fn new(key: &[u8], canonical: bool, value: &[u8], version: u64) -> Self {
         let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, key.len() + value.len()).collect();
         let parts = Arc::get_mut(&mut bytes).expect("the allocation was just made").split_at_mut(key.len());
         parts.0.copy_from_slice(key);
@@ -35,27 +35,27 @@ impl Entry {
         Self { bytes, key_len, canonical, version }
     }
 
-    pub(super) fn key(&self) -> &[u8] {
+    pub(in crate::core) fn key(&self) -> &[u8] {
         &self.bytes[..self.key_len as usize]
     }
 
-    pub(super) fn value(&self) -> &[u8] {
+    pub(in crate::core) fn value(&self) -> &[u8] {
         &self.bytes[self.key_len as usize..]
     }
 
-    pub(super) fn size(&self) -> usize {
+    pub(in crate::core) fn size(&self) -> usize {
         self.bytes.len()
     }
 
-    pub(super) fn shared_key(&self) -> Encoded<'static> {
+    pub(in crate::core) fn shared_key(&self) -> Encoded<'static> {
         Encoded::Shared(SharedBytes::new(Arc::clone(&self.bytes), 0..self.key_len as usize))
     }
 
-    pub(super) fn shared_value(&self) -> Encoded<'static> {
+    pub(in crate::core) fn shared_value(&self) -> Encoded<'static> {
         Encoded::Shared(SharedBytes::new(Arc::clone(&self.bytes), self.key_len as usize..self.bytes.len()))
     }
 
-    pub(super) fn shared(&self) -> (Encoded<'static>, Encoded<'static>) {
+    pub(in crate::core) fn shared(&self) -> (Encoded<'static>, Encoded<'static>) {
         (self.shared_key(), self.shared_value())
     }
 }
