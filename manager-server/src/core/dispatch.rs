@@ -4,15 +4,16 @@
 
 use std::cell::Cell;
 
-use manager_protocol::{Code, Effect, Error, Kind, RequestHeader, Result, Row, dict, kind_name, list, manager};
+use manager_protocol::{Code, Error, Kind, RequestHeader, Result, Row, Served, kind_name, manager};
 
-use super::object::dict::Snapshot;
-use super::object::list::{List, Sequence};
-use super::object::{Discards, Guard, Object, Shared, State};
+use super::clients::Client;
+use super::object::Object;
 use super::registry::Registry;
+use super::setup::Setup;
 use super::sink::FrameSink;
-use super::transaction;
+use super::waiting::Effects;
 use super::{LARGE, Pace};
+use super::{data, transaction, waitable};
 
 /// Why an operation gave no reply.
 pub(super) enum Stop {
@@ -28,38 +29,6 @@ impl From<Error> for Stop {
     }
 }
 
-/// An operation on an object, decoded.
-pub(super) enum Operation<'a> {
-    Dict(dict::Request<'a>),
-    List(list::Request<'a>),
-}
-
-impl<'a> Operation<'a> {
-    pub(super) fn decode(operation: u16, arguments: &'a [u8]) -> Result<Self> {
-        match u8::try_from(operation >> 8).map(Kind::try_from) {
-            Ok(Ok(Kind::Dict)) => dict::Request::decode(operation, arguments).map(Self::Dict),
-            Ok(Ok(Kind::List)) => list::Request::decode(operation, arguments).map(Self::List),
-            Ok(Err(_)) | Err(_) => {
-                Err(Error::new(Code::UnknownOperation, format!("unknown operation {operation:#06x}")))
-            }
-        }
-    }
-
-    pub(super) fn row(&self) -> Row {
-        match self {
-            Self::Dict(request) => request.row(),
-            Self::List(request) => request.row(),
-        }
-    }
-
-    pub(super) fn source(&self) -> Option<u64> {
-        match self {
-            Self::Dict(request) => request.source(),
-            Self::List(request) => request.source(),
-        }
-    }
-}
-
 pub(super) fn wrong_kind(object: &Object) -> Error {
     Error::new(Code::WrongKind, format!("{:?} is a {}", object.name, kind_name(object.kind())))
 }
@@ -67,125 +36,27 @@ pub(super) fn wrong_kind(object: &Object) -> Error {
 /// Runs a request on an object.
 pub(super) fn run(
     registry: &Registry,
+    client: &Client,
     request: RequestHeader<'_>,
     pace: Pace,
     sink: &mut FrameSink<'_>,
-) -> Result<(), Stop> {
-    let operation = Operation::decode(request.operation, request.arguments)?;
-    let row = operation.row();
-    let object = registry.object(request.object).map_err(|error| error.during(row.name))?;
-    let named = |error: Error| error.during(format_args!("{} on {:?}", row.name, object.name));
-    if operation.source().is_some() {
-        return run_with_source(registry, &object, operation, pace, sink).map_err(|stop| match stop {
-            Stop::Refused(error) => Stop::Refused(named(error)),
-            Stop::Postponed => Stop::Postponed,
-        });
-    }
-    match (operation, &object.state) {
-        (Operation::Dict(operation), State::Dict(dict)) => {
-            let guard = lock(dict, pace, |dict| dict.is_heavy(&operation))?;
-            operation.serve(guard, None, sink).map_err(named)?;
-        }
-        (Operation::List(operation), State::List(list)) if row.scans && pace == Pace::Patient => {
-            run_on_copy(list, request, operation, sink).map_err(named)?;
-        }
-        (Operation::List(operation), State::List(list)) => {
-            let guard = lock(list, pace, |list| list.is_heavy(&operation))?;
-            operation.serve(guard, None, sink).map_err(named)?;
-        }
-        (Operation::Dict(_), State::List(_)) | (Operation::List(_), State::Dict(_)) => {
-            return Err(named(wrong_kind(&object)).into());
-        }
-    }
-    Ok(())
-}
-
-/// Locks a state for one operation, unless that takes long and must not.
-fn lock<T: Discards>(shared: &Shared<T>, pace: Pace, is_heavy: impl Fn(&T) -> bool) -> Result<Guard<'_, T>, Stop> {
-    let guard = shared.lock(pace).ok_or(Stop::Postponed)?;
-    if pace == Pace::Inline && is_heavy(&guard) {
-        return Err(Stop::Postponed);
-    }
-    Ok(guard)
-}
-
-/// Runs a long operation on a copy of the list, so that the list serves others meanwhile.
-///
-/// A change is then put in place if nobody else changed the list; else it is run again, under the
-/// lock this time, so that it ends however busy the list is.
-fn run_on_copy(
-    list: &Shared<List>,
-    request: RequestHeader<'_>,
-    operation: list::Request<'_>,
-    sink: &mut FrameSink<'_>,
-) -> Result<()> {
-    let hold = || list.lock(Pace::Patient).expect("a patient lock is always got");
-    let effect = operation.row().effect;
-    let mut copy = List::clone(&hold());
-    let before = copy.version();
-    operation.serve(&mut copy, None, sink)?;
-    if effect == Effect::Read {
-        return Ok(());
-    }
-    let mut current = hold();
-    if current.version() == before {
-        std::mem::swap(&mut *current, &mut copy);
-        return Ok(());
-    }
-    sink.rewind();
-    list::Request::decode(request.operation, request.arguments)?.serve(current, None, sink)
-}
-
-/// What an operation reads of another object.
-pub(super) enum Source {
-    Dict(Snapshot),
-    List(Sequence),
-}
-
-impl Source {
-    pub(super) fn dict(self, object: &Object) -> Result<Snapshot> {
-        match self {
-            Self::Dict(snapshot) => Ok(snapshot),
-            Self::List(_) => Err(wrong_kind(object)),
-        }
-    }
-
-    pub(super) fn list(self, object: &Object) -> Result<Sequence> {
-        match self {
-            Self::List(values) => Ok(values),
-            Self::Dict(_) => Err(wrong_kind(object)),
-        }
+    effects: &mut Effects<'_>,
+) -> Result<Served, Stop> {
+    match manager_protocol::row(request.operation) {
+        Some(row) if is_waitable(row) => waitable::run(registry, client, request, row, pace, sink, effects),
+        Some(_) | None => data::run(registry, request, pace, sink).map(|()| Served::Replied),
     }
 }
 
-/// Runs an operation that reads another object: both are locked, in the order of their ids, so two
-/// objects may be added to each other at the same time.
-fn run_with_source(
-    registry: &Registry,
-    object: &Object,
-    operation: Operation<'_>,
-    pace: Pace,
-    sink: &mut FrameSink<'_>,
-) -> Result<(), Stop> {
-    if pace == Pace::Inline {
-        return Err(Stop::Postponed);
-    }
-    let source = registry.object(operation.source().expect("the caller asked"))?;
-    let mut locked = transaction::Locked::new([object, &source], pace).ok_or(Stop::Postponed)?;
-    locked.check_alive(registry)?;
-    let contents = locked.contents(source.id);
-    match (operation, locked.state(object.id)) {
-        (Operation::Dict(operation), transaction::StateMut::Dict(dict)) => {
-            operation.serve(dict, Some(contents.dict(&source)?), sink)?;
-        }
-        (Operation::List(operation), transaction::StateMut::List(list)) => {
-            operation.serve(list, Some(contents.list(&source)?), sink)?;
-        }
-        (Operation::Dict(_), transaction::StateMut::List(_)) | (Operation::List(_), transaction::StateMut::Dict(_)) => {
-            return Err(wrong_kind(object).into());
+/// Whether the operation is for objects that sessions wait in.
+pub(super) fn is_waitable(row: Row) -> bool {
+    let [kind, _] = row.number.to_be_bytes();
+    match Kind::try_from(kind) {
+        Ok(Kind::Dict | Kind::List | Kind::Set | Kind::Value | Kind::Array) | Err(_) => false,
+        Ok(Kind::Queue | Kind::Pipe | Kind::Lock | Kind::Semaphore | Kind::Event | Kind::Condition | Kind::Barrier) => {
+            true
         }
     }
-    Ok(())
 }
 
 /// Runs a request on the manager itself.
@@ -194,30 +65,36 @@ pub(super) fn run_manager(
     request: RequestHeader<'_>,
     pace: Pace,
     sink: &mut FrameSink<'_>,
-) -> Result<(), Stop> {
+    effects: &mut Effects<'_>,
+) -> Result<Served, Stop> {
     let operation = manager::Request::decode(request.operation, request.arguments)?;
     let row = operation.row();
-    let mut manager = Manager { registry, pace, postponed: Cell::new(false) };
+    let mut manager = Manager { registry, pace, effects, postponed: Cell::new(false) };
     let served = operation.serve(&mut manager, None, sink);
     if manager.postponed.get() { Err(Stop::Postponed) } else { Ok(served.map_err(|error| error.during(row.name))?) }
 }
 
 /// The manager as the target of operations.
-struct Manager<'a> {
+struct Manager<'a, 'c> {
     registry: &'a Registry,
     pace: Pace,
+    effects: &'a mut Effects<'c>,
     /// The operation did not run; what it returned means nothing.
     postponed: Cell<bool>,
 }
 
-impl Manager<'_> {
+impl Manager<'_, '_> {
+    fn make(&self, name: &str, setup: &Setup) -> Result<u64> {
+        Ok(self.registry.open(name, setup)?.id)
+    }
+
     fn postpone<T>(&self) -> Result<T> {
         self.postponed.set(true);
         Err(Error::new(Code::Internal, "postponed"))
     }
 }
 
-impl manager::Serve for Manager<'_> {
+impl manager::Serve for Manager<'_, '_> {
     type Source = ();
 
     /// The manager has no version: names come and go without being counted.
@@ -230,7 +107,49 @@ impl manager::Serve for Manager<'_> {
     }
 
     fn open(&mut self, operation: manager::Open<'_>) -> Result<u64> {
-        self.registry.open(operation.name, operation.kind)
+        self.make(operation.name, &Setup::Usual(operation.kind))
+    }
+
+    fn open_queue(&mut self, operation: manager::OpenQueue<'_>) -> Result<u64> {
+        let (name, dead_letters) = (operation.name, operation.setup.dead_letters.clone());
+        let setup = Setup::Queue(operation.setup);
+        // All is judged before anything is made.
+        setup.check()?;
+        if let Some(queue) = self.registry.named(name) {
+            setup.judge(&queue)?;
+        }
+        match dead_letters {
+            Some(dead_letters) if dead_letters == name => {
+                return Err(Error::new(Code::InvalidArgument, "a queue cannot have its own dead letters"));
+            }
+            Some(dead_letters) => drop(self.registry.open(&dead_letters, &Setup::Usual(Kind::Queue))?),
+            None => {}
+        }
+        self.make(name, &setup)
+    }
+
+    fn open_lock(&mut self, operation: manager::OpenLock<'_>) -> Result<u64> {
+        self.make(operation.name, &Setup::Lock(operation.mode))
+    }
+
+    fn open_semaphore(&mut self, operation: manager::OpenSemaphore<'_>) -> Result<u64> {
+        self.make(operation.name, &Setup::Semaphore(operation.setup))
+    }
+
+    fn open_barrier(&mut self, operation: manager::OpenBarrier<'_>) -> Result<u64> {
+        self.make(operation.name, &Setup::Barrier { parties: operation.parties })
+    }
+
+    fn open_pipe(&mut self, operation: manager::OpenPipe<'_>) -> Result<u64> {
+        self.make(operation.name, &Setup::Pipe { duplex: operation.duplex })
+    }
+
+    fn open_value(&mut self, operation: manager::OpenValue<'_>) -> Result<u64> {
+        data::open_value(self.registry, operation)
+    }
+
+    fn open_array(&mut self, operation: manager::OpenArray<'_>) -> Result<u64> {
+        data::open_array(self.registry, operation, self.pace)?.map_or_else(|| self.postpone(), Ok)
     }
 
     fn delete(&mut self, operation: manager::Delete<'_>) -> Result<bool> {
@@ -239,7 +158,9 @@ impl manager::Serve for Manager<'_> {
             // Giving back its memory takes long.
             return self.postpone();
         }
-        Ok(self.registry.delete(operation.name).is_some())
+        let Some(object) = self.registry.delete(operation.name) else { return Ok(false) };
+        object.delete(self.effects);
+        Ok(true)
     }
 
     fn objects(&self, _: manager::Objects) -> Result<manager_protocol::Many<'static, manager::Entry>> {

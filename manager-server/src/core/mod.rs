@@ -2,24 +2,51 @@
 //!
 //! Synchronous by design. There is no socket here, no runtime, no clock and no thread: whoever
 //! calls [`Core::dispatch`] lends it all of those. So it is driven by connections, and by tests
-//! without any.
+//! without any. A request that has to wait leaves a ticket with its object; its reply is put into the
+//! mailbox of its connection later.
 
+mod clients;
+mod data;
+mod deadlock;
 mod dispatch;
+mod mailbox;
 mod object;
 mod registry;
+mod requests;
+mod session;
+mod setup;
 mod sink;
 mod stream;
+mod sync;
+mod timers;
 mod transaction;
 mod value;
+mod waitable;
+mod waiting;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
 
-use manager_protocol::{Code, DEFAULT_MAX_FRAME, DEFAULT_MAX_MESSAGE, Error, RequestHeader, write_error_reply};
+use manager_protocol::{
+    Code, DEFAULT_MAX_FRAME, DEFAULT_MAX_MESSAGE, Error, RequestHeader, Row, Served, write_error_reply,
+};
 
+use clients::Sessions;
+pub use clients::{Client, Departure, SessionWatch};
+use deadlock::WaitsFor;
 use dispatch::Stop;
+pub use mailbox::{Mail, Mailbox};
 use registry::Registry;
+use requests::{Answer, Arrival, Delivery};
+use session::Session;
+pub use session::SessionId;
 use sink::FrameSink;
 pub use stream::Stream;
+pub use timers::Time;
+use timers::Timers;
+use waitable::Reversal;
+use waiting::Effects;
 
 /// An object with more items is large: what visits all of them is not done inline.
 const LARGE: usize = 4096;
@@ -32,12 +59,18 @@ const LARGE_BYTES: usize = 64 * 1024;
 pub struct Limits {
     /// Most objects at a time.
     pub max_objects: usize,
-    /// Most entries of a dict, or values of a list.
+    /// Most entries of a dict, or values of a list, a set or an array.
     pub max_items: usize,
     /// Largest frame, in bytes after the length; a longer reply is sent in parts.
     pub max_frame: usize,
     /// Largest message put together from parts, in bytes.
     pub max_message: usize,
+    /// Most sessions at a time.
+    pub max_sessions: usize,
+    /// Most requests of one session that wait at a time.
+    pub max_waiting: usize,
+    /// How long a session lives on without a connection.
+    pub grace: Duration,
 }
 
 impl Default for Limits {
@@ -47,6 +80,9 @@ impl Default for Limits {
             max_items: 1 << 27,
             max_frame: DEFAULT_MAX_FRAME,
             max_message: DEFAULT_MAX_MESSAGE,
+            max_sessions: 100_000,
+            max_waiting: 100_000,
+            grace: Duration::from_secs(10),
         }
     }
 }
@@ -67,6 +103,8 @@ pub enum Outcome {
     Replied,
     /// The reply is longer than a frame: its parts are to be made one at a time.
     Streaming(Stream),
+    /// The request waits: its reply will be in the connection's mailbox.
+    Waiting,
     /// Not begun, and nothing appended: to be dispatched again at [`Pace::Patient`], on a thread
     /// that may be kept busy.
     Postponed,
@@ -76,8 +114,28 @@ pub enum Outcome {
 #[derive(Debug)]
 pub struct Core {
     registry: Registry,
+    sessions: Sessions,
+    timers: Timers,
+    waits_for: WaitsFor,
     limits: Limits,
     epoch: u64,
+}
+
+/// How much of what there is to hold is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Census {
+    /// Objects with names.
+    pub objects: usize,
+    /// Sessions.
+    pub sessions: usize,
+    /// Requests that wait.
+    pub waiting: usize,
+    /// Those of them that could be part of a deadlock.
+    pub watched: usize,
+    /// Locks, permits, leases and ends of pipes that sessions hold.
+    pub held: usize,
+    /// Timers that are set.
+    pub timers: usize,
 }
 
 impl Core {
@@ -87,7 +145,14 @@ impl Core {
         use std::hash::{BuildHasher, RandomState};
         // The standard library's only source of random bits; the seed is the system's.
         let epoch = RandomState::new().hash_one(std::process::id());
-        Self { registry: Registry::new(limits.clone()), limits, epoch }
+        Self {
+            registry: Registry::new(limits.clone()),
+            sessions: Sessions::default(),
+            timers: Timers::default(),
+            waits_for: WaitsFor::default(),
+            limits,
+            epoch,
+        }
     }
 
     /// A number that tells this core from any other, so that object ids are not mistaken.
@@ -96,28 +161,157 @@ impl Core {
         self.epoch
     }
 
+    /// Counts what is held. Not of one moment, if others go on.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        let (sessions, timers, watched) = (self.session_count(), self.timers.len(), self.waits_for.len());
+        let mut census = Census { sessions, timers, watched, ..Census::default() };
+        for object in self.registry.all() {
+            let mut effects = Effects::new(self, Time::ZERO);
+            census.objects += 1;
+            object.visit(&mut effects, |state, _| {
+                census.waiting += state.waiting();
+                census.held += state.held();
+            });
+        }
+        census
+    }
+
     /// Runs one request and appends its whole reply, or its refusal, to `out`; or says why not.
     ///
     /// A panic in an operation is answered as [`Code::Internal`] and harms no other request.
-    pub fn dispatch(&self, request: RequestHeader<'_>, pace: Pace, out: &mut Vec<u8>) -> Outcome {
-        self.answer(request, out, |sink| {
-            if request.object == 0 {
-                dispatch::run_manager(&self.registry, request, pace, sink)
-            } else {
-                dispatch::run(&self.registry, request, pace, sink)
+    pub fn dispatch(
+        &self,
+        client: &Client,
+        request: RequestHeader<'_>,
+        pace: Pace,
+        now: Time,
+        out: &mut Vec<u8>,
+    ) -> Outcome {
+        let session = &client.session;
+        let noted = manager_protocol::row(request.operation).filter(|row| session.notes(*row));
+        if let Some(row) = noted {
+            match session.begin(&request, row, &client.mailbox) {
+                Ok(Arrival::New) => {}
+                Ok(Arrival::Joined) => return Outcome::Waiting,
+                Ok(Arrival::Answered(Answer::Frame(frame))) => {
+                    out.extend_from_slice(&frame);
+                    return Outcome::Replied;
+                }
+                Ok(Arrival::Answered(Answer::Stream(stream))) => return Outcome::Streaming(stream),
+                Err(error) => {
+                    write_error_reply(out, request.id, &error.during(row.name));
+                    return Outcome::Replied;
+                }
             }
-        })
+        }
+        let start = out.len();
+        let mut effects = Effects::new(self, now);
+        let outcome = self.answer(request, out, |sink| {
+            if request.object == 0 {
+                dispatch::run_manager(&self.registry, request, pace, sink, &mut effects)
+            } else {
+                dispatch::run(&self.registry, client, request, pace, sink, &mut effects)
+            }
+        });
+        let outcome = match noted {
+            Some(row) => self.note(client, &request, row, outcome, start, out, &mut effects),
+            None => outcome,
+        };
+        effects.carry_out();
+        outcome
+    }
+
+    /// Takes note of what became of a request.
+    #[allow(clippy::too_many_arguments, reason = "all that is known of one request")]
+    fn note(
+        &self,
+        client: &Client,
+        request: &RequestHeader<'_>,
+        row: Row,
+        outcome: Outcome,
+        start: usize,
+        out: &mut Vec<u8>,
+        effects: &mut Effects<'_>,
+    ) -> Outcome {
+        let session = &client.session;
+        let answer = match &outcome {
+            Outcome::Waiting => return outcome,
+            Outcome::Postponed => {
+                session.forget(request.id);
+                return outcome;
+            }
+            Outcome::Replied => Answer::Frame(Arc::from(&out[start..])),
+            Outcome::Streaming(stream) => {
+                if session.keeps(row) {
+                    stream.keep();
+                }
+                Answer::Stream(stream.clone())
+            }
+        };
+        let (delivery, undone) = session.answer(request.id, answer, effects.reversal.take(), Some(&client.mailbox));
+        if let Some(reversal) = undone {
+            reversal.carry_out(effects);
+        }
+        match delivery {
+            Delivery::Here | Delivery::ToNobody => outcome,
+            Delivery::Elsewhere => {
+                out.truncate(start);
+                Outcome::Waiting
+            }
+        }
+    }
+
+    /// Sends the answer to a request that waited. Gives back what must be taken back, as nobody is
+    /// there to be answered, or wants it.
+    fn answer_late(
+        &self,
+        session: &Session,
+        id: u64,
+        answer: manager_protocol::Result<waiting::Send>,
+        reversal: Option<Reversal>,
+    ) -> Option<Reversal> {
+        let mut out = Vec::new();
+        let mut stream = None;
+        match answer {
+            Ok(send) => {
+                let mut sink = FrameSink::new(id, self.limits.max_frame, &mut out);
+                send(&mut sink);
+                stream = sink.stream.take();
+            }
+            Err(error) => write_error_reply(&mut out, id, &error),
+        }
+        let answer = match stream {
+            Some(stream) => {
+                // Only what is sent again from here is lost if nobody keeps it.
+                if session.token.is_some() {
+                    stream.keep();
+                }
+                Answer::Stream(stream)
+            }
+            None => Answer::Frame(out.into()),
+        };
+        session.answer(id, answer, reversal, None).1
+    }
+
+    fn check_room_to_wait(&self, session: &Session) -> manager_protocol::Result<()> {
+        let limit = self.limits.max_waiting;
+        if session.waiting() < limit {
+            return Ok(());
+        }
+        Err(Error::new(Code::LimitExceeded, format!("{limit} requests of the session wait, the server's limit")))
     }
 
     fn answer(
         &self,
         request: RequestHeader<'_>,
         out: &mut Vec<u8>,
-        serve: impl FnOnce(&mut FrameSink<'_>) -> Result<(), Stop>,
+        serve: impl FnOnce(&mut FrameSink<'_>) -> Result<Served, Stop>,
     ) -> Outcome {
         let mut sink = FrameSink::new(request.id, self.limits.max_frame, out);
         let error = match catch_unwind(AssertUnwindSafe(|| serve(&mut sink))) {
-            Ok(Ok(())) => return sink.stream.take().map_or(Outcome::Replied, Outcome::Streaming),
+            Ok(Ok(Served::Replied)) => return sink.stream.take().map_or(Outcome::Replied, Outcome::Streaming),
+            Ok(Ok(Served::Waiting)) => return Outcome::Waiting,
             Ok(Err(Stop::Refused(error))) => error,
             Ok(Err(Stop::Postponed)) => {
                 sink.rewind();
@@ -135,9 +329,11 @@ impl Core {
 }
 
 #[cfg(test)]
+#[cfg(not(feature = "shuttle"))]
 mod tests {
     use manager_protocol::{
-        Bin, Encoded, ErrorReply, FrameKind, Kind, Many, Operation, decode_body, dict, list, manager, split_frame,
+        Bin, Encoded, ErrorReply, FrameKind, Kind, Many, Operation, SessionChoice, SessionToken, array, decode_body,
+        dict, list, manager, set, split_frame, value,
     };
     use proptest::prelude::*;
 
@@ -176,6 +372,10 @@ mod tests {
         })
     }
 
+    fn client(core: &Core) -> Client {
+        core.connect(0, SessionChoice::Own, SessionToken([0; 16])).unwrap()
+    }
+
     /// A core with the dict 1 and the list 2.
     fn core(limits: Limits) -> Core {
         let core = Core::new(limits);
@@ -189,7 +389,7 @@ mod tests {
         let (mut arguments, mut out) = (Vec::new(), Vec::new());
         operation.encode(&mut arguments);
         let request = RequestHeader { id: 1, operation: O::ROW.number, object, arguments: &arguments };
-        let outcome = core.dispatch(request, pace, &mut out);
+        let outcome = core.dispatch(&client(core), request, pace, Time::ZERO, &mut out);
         (outcome, out)
     }
 
@@ -247,24 +447,28 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(300))]
         #[test]
         fn no_arguments_whatever_make_an_operation_panic(
-            calls in prop::collection::vec((0_usize..100, 0_u64..4, prop::collection::vec(argument(), 0..4)), 1..40),
+            calls in prop::collection::vec((0_usize..150, 0_u64..7, prop::collection::vec(argument(), 0..4)), 1..40),
         ) {
             let core = Core::new(Limits { max_items: 1000, max_frame: 200, ..Limits::default() });
-            for (name, kind) in [("dict", 1), ("list", 2)] {
-                let arguments = rmp_serde::to_vec(&(name, kind)).unwrap();
-                let open = RequestHeader { id: 0, operation: manager::ROWS[1].number, object: 0, arguments: &arguments };
-                core.dispatch(open, Pace::Inline, &mut Vec::new());
+            let client = client(&core);
+            for (name, kind) in [("dict", Kind::Dict), ("list", Kind::List), ("set", Kind::Set)] {
+                call(&core, 0, manager::Open { name, kind }, Pace::Inline);
             }
-            let rows = [manager::ROWS, dict::ROWS, list::ROWS].concat();
+            let one = || Encoded::Borrowed(&[0x01]);
+            call(&core, 0, manager::OpenValue { name: "value", initial: one() }, Pace::Inline);
+            let values = Many::new(vec![one(), one(), one()].into_iter());
+            call(&core, 0, manager::OpenArray { name: "array", values }, Pace::Inline);
+            let rows = [manager::ROWS, dict::ROWS, list::ROWS, set::ROWS, value::ROWS, array::ROWS].concat();
             for (row, object, arguments) in calls {
                 let row = rows[row % rows.len()];
                 let mut encoded = vec![0x90 | arguments.len() as u8];
                 arguments.iter().for_each(|argument| encoded.extend(argument));
                 let request = RequestHeader { id: 1, operation: row.number, object, arguments: &encoded };
                 let mut out = Vec::new();
-                match core.dispatch(request, Pace::Patient, &mut out) {
+                match core.dispatch(&client, request, Pace::Patient, Time::ZERO, &mut out) {
                     Outcome::Replied => prop_assert_ne!(refusal(&out), Some(Code::Internal.number()), "{}", row.name),
                     Outcome::Streaming(mut stream) => while stream.next_part(&mut out) {},
+                    Outcome::Waiting => {}
                     Outcome::Postponed => prop_assert!(false, "{} was postponed though there is time", row.name),
                 }
             }
@@ -276,7 +480,8 @@ mod tests {
         let core = Core::new(Limits::default());
         let ping = |id| RequestHeader { id, operation: 1, object: 0, arguments: &[0x90] };
         let mut out = Vec::new();
-        core.dispatch(ping(1), Pace::Inline, &mut out);
+        let client = client(&core);
+        core.dispatch(&client, ping(1), Pace::Inline, Time::ZERO, &mut out);
         let before = out.clone();
         let outcome = core.answer(ping(2), &mut out, |sink| {
             manager_protocol::Sink::value(sink, 0, "half a reply");
@@ -289,7 +494,7 @@ mod tests {
         let error: ErrorReply = decode_body(frame.kind, frame.body).unwrap();
         assert_eq!((error.id, error.code), (2, Code::Internal.number()));
         let mut next = Vec::new();
-        core.dispatch(ping(1), Pace::Inline, &mut next);
+        core.dispatch(&client, ping(1), Pace::Inline, Time::ZERO, &mut next);
         assert_eq!(next, before, "the core goes on");
     }
 }

@@ -1,16 +1,42 @@
 //! An object: its id, its name, and its state behind one mutex.
 
+pub(super) mod array;
+pub(super) mod barrier;
+pub(super) mod condition;
 pub(super) mod dict;
+pub(super) mod event;
 pub(super) mod list;
+pub(super) mod lock;
+pub(super) mod pipe;
+pub(super) mod queue;
+pub(super) mod semaphore;
+pub(super) mod set;
+mod table;
+pub(super) mod value;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
-use manager_protocol::{Kind, ObjectId};
+use manager_protocol::{Code, Error, Kind, ObjectId, Result};
 
 use super::Pace;
+use super::data::Stored;
+use super::setup::Setup;
+use super::sync::{AtomicBool, Mutex, MutexGuard, PoisonError, TryLockError, yield_now};
+use super::waitable::Waitable;
+use super::waiting::Effects;
+use array::Array;
+use barrier::Barrier;
+use condition::Condition;
 use dict::Dict;
+use event::Event;
 use list::List;
+use lock::Lock;
+use pipe::Pipe;
+use queue::Queue;
+use semaphore::Semaphore;
+use set::Set;
+use value::Value;
 
 /// A page of entries or values ends when it has so many bytes.
 const PAGE_BYTES: usize = 256 * 1024;
@@ -30,7 +56,12 @@ const TRIES_BESIDE_PATIENT: usize = 10;
 pub(super) struct Object {
     pub(super) id: ObjectId,
     pub(super) name: Box<str>,
+    /// What it was made as, spelled out.
+    pub(super) setup: Setup,
     pub(super) state: State,
+    /// Set before those who wait in it are sent away: whoever sees it unset while the object is locked
+    /// may wait in it.
+    deleted: AtomicBool,
 }
 
 /// The state of an object, by its kind.
@@ -38,6 +69,16 @@ pub(super) struct Object {
 pub(super) enum State {
     Dict(Shared<Dict>),
     List(Shared<List>),
+    Set(Shared<Set>),
+    Value(Shared<Value>),
+    Array(Shared<Array>),
+    Queue(Shared<Queue>),
+    Pipe(Shared<Pipe>),
+    Lock(Shared<Lock>),
+    Semaphore(Shared<Semaphore>),
+    Event(Shared<Event>),
+    Condition(Shared<Condition>),
+    Barrier(Shared<Barrier>),
 }
 
 /// A state that may have let go of much at once.
@@ -57,18 +98,104 @@ pub(super) trait Transactional {
 }
 
 impl Object {
+    pub(super) fn new(id: ObjectId, name: &str, setup: Setup, state: State) -> Self {
+        Self { id, name: name.into(), setup, state, deleted: AtomicBool::new(false) }
+    }
+
     pub(super) fn kind(&self) -> Kind {
         match &self.state {
             State::Dict(_) => Kind::Dict,
             State::List(_) => Kind::List,
+            State::Queue(_) => Kind::Queue,
+            State::Pipe(_) => Kind::Pipe,
+            State::Lock(_) => Kind::Lock,
+            State::Semaphore(_) => Kind::Semaphore,
+            State::Event(_) => Kind::Event,
+            State::Condition(_) => Kind::Condition,
+            State::Barrier(_) => Kind::Barrier,
+            State::Set(_) => Kind::Set,
+            State::Value(_) => Kind::Value,
+            State::Array(_) => Kind::Array,
         }
     }
 
     /// How many items it has; `None` if somebody holds it for long.
     pub(super) fn len(&self) -> Option<usize> {
         match &self.state {
-            State::Dict(dict) => dict.lock(Pace::Inline).map(|dict| dict.len()),
-            State::List(list) => list.lock(Pace::Inline).map(|list| list.len()),
+            State::Queue(queue) => queue.lock(Pace::Inline).map(|queue| queue.len()),
+            State::Pipe(pipe) => pipe.lock(Pace::Inline).map(|pipe| pipe.len()),
+            State::Dict(_)
+            | State::List(_)
+            | State::Set(_)
+            | State::Value(_)
+            | State::Array(_)
+            | State::Lock(_)
+            | State::Semaphore(_)
+            | State::Event(_)
+            | State::Condition(_)
+            | State::Barrier(_) => self.state.data().map_or(Some(0), Stored::len),
+        }
+    }
+
+    /// Acts on the state, locked, if sessions can wait in it.
+    pub(super) fn visit(&self, effects: &mut Effects<'_>, act: impl FnOnce(&mut dyn Waitable, &mut Effects<'_>)) {
+        fn locked<T: Waitable>(
+            state: &Shared<T>,
+            effects: &mut Effects<'_>,
+            act: impl FnOnce(&mut dyn Waitable, &mut Effects<'_>),
+        ) {
+            if let Some(mut guard) = state.lock(Pace::Patient) {
+                act(&mut *guard, effects);
+            }
+        }
+        match &self.state {
+            State::Dict(_) | State::List(_) | State::Set(_) | State::Value(_) | State::Array(_) => {}
+            State::Queue(queue) => locked(queue, effects, act),
+            State::Pipe(pipe) => locked(pipe, effects, act),
+            State::Lock(lock) => locked(lock, effects, act),
+            State::Semaphore(semaphore) => locked(semaphore, effects, act),
+            State::Event(event) => locked(event, effects, act),
+            State::Condition(condition) => locked(condition, effects, act),
+            State::Barrier(barrier) => locked(barrier, effects, act),
+        }
+    }
+
+    /// To be called once nobody can find the object any more: those who wait in it are told.
+    pub(super) fn delete(self: &Arc<Self>, effects: &mut Effects<'_>) {
+        self.deleted.store(true, Ordering::SeqCst);
+        self.visit(effects, |state, effects| {
+            for ticket in state.drain(self, effects) {
+                effects.refuse(ticket, self.deleted());
+            }
+        });
+    }
+
+    /// Checks that the object is not deleted. To be called with the object locked.
+    pub(super) fn check_alive(&self) -> Result<()> {
+        if self.deleted.load(Ordering::SeqCst) { Err(self.deleted()) } else { Ok(()) }
+    }
+
+    fn deleted(&self) -> Error {
+        Error::new(Code::NoSuchObject, format!("{:?} was deleted", self.name))
+    }
+}
+
+impl State {
+    /// The state as data, if it is such.
+    pub(super) fn data(&self) -> Option<&dyn Stored> {
+        match self {
+            Self::Dict(dict) => Some(dict),
+            Self::List(list) => Some(list),
+            Self::Set(set) => Some(set),
+            Self::Value(value) => Some(value),
+            Self::Array(array) => Some(array),
+            Self::Queue(_)
+            | Self::Pipe(_)
+            | Self::Lock(_)
+            | Self::Semaphore(_)
+            | Self::Event(_)
+            | Self::Condition(_)
+            | Self::Barrier(_) => None,
         }
     }
 }
@@ -124,7 +251,7 @@ impl<T: Discards> Shared<T> {
                             if tries >= TRIES_BESIDE_PATIENT && self.patient.load(Ordering::Relaxed) > 0 {
                                 return None;
                             }
-                            std::thread::yield_now();
+                            yield_now();
                         }
                     }
                 }
@@ -158,6 +285,7 @@ impl<T: Discards> std::ops::DerefMut for Guard<'_, T> {
 }
 
 #[cfg(test)]
+#[cfg(not(feature = "shuttle"))]
 mod tests {
     use super::*;
 

@@ -5,12 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
-use manager_protocol::{Code, Error, Kind, MAX_NAME_BYTES, ObjectId, Result, kind_name, manager};
+use manager_protocol::{Code, Error, MAX_NAME_BYTES, ObjectId, Result, manager};
 
 use super::Limits;
-use super::object::dict::Dict;
-use super::object::list::List;
-use super::object::{Object, Shared, State};
+use super::object::{Object, State};
+use super::setup::Setup;
 
 /// References into the maps are never held across anything: an object is cloned out as an `Arc`.
 #[derive(Debug)]
@@ -34,14 +33,29 @@ impl Registry {
     }
 
     /// The object with this name, made if there is none.
-    pub(super) fn open(&self, name: &str, kind: Kind) -> Result<ObjectId> {
+    pub(super) fn open(&self, name: &str, setup: &Setup) -> Result<Arc<Object>> {
+        self.open_as(name, setup, || setup.spelled_out().make(&self.limits))
+    }
+
+    /// The object with this name, whose state is made by `make` if there is none.
+    pub(super) fn open_as(
+        &self,
+        name: &str,
+        setup: &Setup,
+        make: impl FnOnce() -> Result<State>,
+    ) -> Result<Arc<Object>> {
         check_name(name)?;
+        if let Some(object) = self.named(name) {
+            return setup.judge(&object).map(|()| object);
+        }
+        // Before the map is locked: it may take a while.
+        let state = make()?;
         match self.names.entry(name.into()) {
-            Entry::Occupied(found) if found.get().kind() == kind => Ok(found.get().id),
-            Entry::Occupied(found) => Err(Error::new(
-                Code::WrongKind,
-                format!("{name:?} is a {}, not a {}", kind_name(found.get().kind()), kind_name(kind)),
-            )),
+            Entry::Occupied(found) => {
+                let object = Arc::clone(found.get());
+                drop(found);
+                setup.judge(&object).map(|()| object)
+            }
             Entry::Vacant(free) => {
                 if self.objects.len() >= self.limits.max_objects {
                     return Err(Error::new(
@@ -49,12 +63,12 @@ impl Registry {
                         format!("there are {} objects, the server's limit", self.limits.max_objects),
                     ));
                 }
-                let object = Arc::new(self.make(name, kind));
+                let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+                let object = Arc::new(Object::new(id, name, setup.spelled_out(), state));
                 // Whoever sees the name must find the object, so the id is there first.
                 self.objects.insert(object.id, Arc::clone(&object));
-                let id = object.id;
-                free.insert(object);
-                Ok(id)
+                free.insert(Arc::clone(&object));
+                Ok(object)
             }
         }
     }
@@ -64,6 +78,10 @@ impl Registry {
         let (_, object) = self.names.remove(name)?;
         self.objects.remove(&object.id);
         Some(object)
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     pub(super) fn named(&self, name: &str) -> Option<Arc<Object>> {
@@ -86,12 +104,9 @@ impl Registry {
             .collect()
     }
 
-    fn make(&self, name: &str, kind: Kind) -> Object {
-        let state = match kind {
-            Kind::Dict => State::Dict(Shared::new(Dict::new(&self.limits))),
-            Kind::List => State::List(Shared::new(List::new(&self.limits))),
-        };
-        Object { id: self.next_id.fetch_add(1, Ordering::Relaxed), name: name.into(), state }
+    /// All objects, one after the other.
+    pub(super) fn all(&self) -> Vec<Arc<Object>> {
+        self.names.iter().map(|object| Arc::clone(&object)).collect()
     }
 }
 
@@ -106,14 +121,21 @@ fn check_name(name: &str) -> Result<()> {
 }
 
 #[cfg(test)]
+#[cfg(not(feature = "shuttle"))]
 mod tests {
+    use manager_protocol::Kind;
+
     use super::*;
 
     #[test]
     fn one_name_is_one_object_however_many_open_it_at_once() {
         let registry = Registry::new(Limits::default());
         let ids: Vec<ObjectId> = std::thread::scope(|scope| {
-            let open = || (0..1000).map(|n| registry.open(&format!("{n}"), Kind::Dict).unwrap()).collect::<Vec<_>>();
+            let open = || {
+                (0..1000)
+                    .map(|n| registry.open(&format!("{n}"), &Setup::Usual(Kind::Dict)).unwrap().id)
+                    .collect::<Vec<_>>()
+            };
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();
             let mut all: Vec<_> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
             all.sort_unstable();
@@ -127,11 +149,12 @@ mod tests {
     #[test]
     fn names_and_kinds_are_judged() {
         let registry = Registry::new(Limits { max_objects: 1, ..Limits::default() });
-        assert_eq!(registry.open("", Kind::Dict).unwrap_err().code, Code::InvalidName);
-        assert_eq!(registry.open(&"x".repeat(257), Kind::Dict).unwrap_err().code, Code::InvalidName);
-        registry.open(&"x".repeat(256), Kind::Dict).unwrap();
-        let error = registry.open(&"x".repeat(256), Kind::List).unwrap_err();
+        let open = |name: &str, kind| registry.open(name, &Setup::Usual(kind));
+        assert_eq!(open("", Kind::Dict).unwrap_err().code, Code::InvalidName);
+        assert_eq!(open(&"x".repeat(257), Kind::Dict).unwrap_err().code, Code::InvalidName);
+        open(&"x".repeat(256), Kind::Dict).unwrap();
+        let error = open(&"x".repeat(256), Kind::List).unwrap_err();
         assert!(error.code == Code::WrongKind && error.message.ends_with("is a dict, not a list"), "{error}");
-        assert_eq!(registry.open("y", Kind::Dict).unwrap_err().code, Code::LimitExceeded);
+        assert_eq!(open("y", Kind::Dict).unwrap_err().code, Code::LimitExceeded);
     }
 }

@@ -1,6 +1,10 @@
 //! A reply that is longer than a frame: its parts are encoded one at a time, as they are sent.
 
+use std::sync::Arc;
+
 use manager_protocol::{FrameKind, Part, write_part};
+
+use super::sync::{Mutex, lock};
 
 /// Bytes of a reply in one part, unless frames are smaller.
 const PART_BYTES: usize = 64 * 1024;
@@ -15,21 +19,34 @@ pub(super) trait Source: Send {
 }
 
 /// What is still to be sent of a long reply.
+///
+/// A clone sends the same bytes again from the first, if they are kept.
 pub struct Stream {
     id: u64,
     part_bytes: usize,
-    /// Encoded and not sent yet: from `sent` on.
-    encoded: Vec<u8>,
+    /// How much was sent, of all that was ever encoded.
     sent: usize,
+    /// Locked to make one part.
+    encoding: Arc<Mutex<Encoding>>,
+}
+
+/// A long reply, as far as it is encoded.
+struct Encoding {
+    bytes: Vec<u8>,
+    /// How many bytes before these were sent and dropped.
+    dropped: usize,
     /// What follows, not encoded yet.
     source: Option<Box<dyn Source>>,
+    /// Whether what was sent is kept, to be sent again.
+    kept: bool,
 }
 
 impl Stream {
     /// `encoded` is the beginning of the reply: its kind and body.
     pub(super) fn new(id: u64, max_frame: usize, encoded: Vec<u8>, source: Box<dyn Source>) -> Self {
         let part_bytes = PART_BYTES.min(max_frame.saturating_sub(PART_OVERHEAD)).max(1);
-        Self { id, part_bytes, encoded, sent: 0, source: Some(source) }
+        let encoding = Encoding { bytes: encoded, dropped: 0, source: Some(source), kept: false };
+        Self { id, part_bytes, sent: 0, encoding: Arc::new(Mutex::new(encoding)) }
     }
 
     /// The request's id.
@@ -38,30 +55,50 @@ impl Stream {
         self.id
     }
 
+    /// Keeps what is sent, so that a clone can send it again. To be called before the first part.
+    pub(super) fn keep(&self) {
+        lock(&self.encoding).kept = true;
+    }
+
     /// Appends the next part's frame to `out`; false when it was the last.
     pub fn next_part(&mut self, out: &mut Vec<u8>) -> bool {
-        self.encode_ahead();
-        let end = self.encoded.len().min(self.sent + self.part_bytes);
-        let last = end == self.encoded.len() && self.source.is_none();
-        write_part(out, FrameKind::ReplyPart, &Part { id: self.id, last, bytes: &self.encoded[self.sent..end] });
+        let mut encoding = lock(&self.encoding);
+        let end = encoding.encode(self.sent, self.part_bytes);
+        let last = encoding.source.is_none() && end == encoding.dropped + encoding.bytes.len();
+        let bytes = &encoding.bytes[self.sent - encoding.dropped..end - encoding.dropped];
+        write_part(out, FrameKind::ReplyPart, &Part { id: self.id, last, bytes });
         self.sent = end;
         !last
     }
+}
 
-    /// Encodes until there is more than one part, so that the last part is known for what it is.
-    fn encode_ahead(&mut self) {
-        if self.encoded.len() - self.sent > self.part_bytes {
-            return;
+impl Clone for Stream {
+    fn clone(&self) -> Self {
+        Self { id: self.id, part_bytes: self.part_bytes, sent: 0, encoding: Arc::clone(&self.encoding) }
+    }
+}
+
+impl Encoding {
+    /// Encodes until there is more than one part after `sent`, so that the last part is known for what
+    /// it is. Where that part ends.
+    fn encode(&mut self, sent: usize, part_bytes: usize) -> usize {
+        if self.ahead(sent) <= part_bytes && !self.kept {
+            self.bytes.drain(..sent - self.dropped);
+            self.dropped = sent;
         }
-        self.encoded.drain(..self.sent);
-        self.sent = 0;
-        while let Some(source) = &mut self.source
-            && self.encoded.len() <= self.part_bytes
+        while self.ahead(sent) <= part_bytes
+            && let Some(source) = &mut self.source
         {
-            if !source.encode(&mut self.encoded, self.part_bytes) {
+            if !source.encode(&mut self.bytes, part_bytes) {
                 self.source = None;
             }
         }
+        sent + self.ahead(sent).min(part_bytes)
+    }
+
+    /// How much is encoded and not sent.
+    fn ahead(&self, sent: usize) -> usize {
+        self.dropped + self.bytes.len() - sent
     }
 }
 

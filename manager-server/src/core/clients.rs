@@ -1,0 +1,272 @@
+//! The clients of a core: connections come, join sessions, lose them, and sessions end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use dashmap::DashMap;
+use manager_protocol::{Acknowledge, Code, Error, Result, SessionChoice, SessionToken};
+
+use super::Core;
+use super::mailbox::Mailbox;
+use super::requests::Unwanted;
+use super::session::{Estate, Left, Session, SessionId};
+use super::timers::{Due, Time};
+use super::waiting::{Effects, Ended, RequestKey};
+
+/// One connection of a client, as the core sees it.
+#[derive(Debug, Clone)]
+pub struct Client {
+    pub(super) session: Arc<Session>,
+    pub(super) mailbox: Arc<Mailbox>,
+}
+
+/// A session, to see when it ends.
+#[derive(Debug)]
+pub struct SessionWatch(Arc<Session>);
+
+/// All sessions.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    all: DashMap<SessionId, Arc<Session>>,
+    next: AtomicU64,
+    connections: AtomicU64,
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Departure {
+    /// The client closed it, and had taken all that was sent.
+    Left,
+    /// It broke: something that was sent may not have been taken.
+    Broke,
+}
+
+impl Client {
+    /// The session's number.
+    #[must_use]
+    pub fn session(&self) -> SessionId {
+        self.session.id
+    }
+
+    /// What shows the right to join the session, if it can be joined.
+    #[must_use]
+    pub fn token(&self) -> Option<SessionToken> {
+        self.session.token
+    }
+
+    /// Where the connection finds replies that are ready later.
+    #[must_use]
+    pub fn mailbox(&self) -> &Mailbox {
+        &self.mailbox
+    }
+
+    /// The session, to see when it ends.
+    #[must_use]
+    pub fn watch(&self) -> SessionWatch {
+        SessionWatch(Arc::clone(&self.session))
+    }
+
+    /// The client was heard of again, after all that was collected had been sent to it.
+    pub fn heard(&self) {
+        self.session.delivered(&self.mailbox);
+    }
+}
+
+impl SessionWatch {
+    /// Ready when the session has ended. One at a time can wait for that.
+    pub fn poll_ended(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.0.poll_ended(context)
+    }
+
+    /// The session's number.
+    #[must_use]
+    pub fn session(&self) -> SessionId {
+        self.0.id
+    }
+
+    /// Whether it has a connection.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.0.is_connected()
+    }
+}
+
+impl Core {
+    /// A new connection of a user. `token` is for a new session that can be joined: the core draws no
+    /// random numbers.
+    ///
+    /// # Errors
+    /// `SessionExpired` or `NotAuthorised` if the session cannot be joined, `LimitExceeded` if there
+    /// are too many.
+    pub fn connect(&self, uid: u32, choice: SessionChoice, token: SessionToken) -> Result<Client> {
+        let mailbox = Arc::new(Mailbox::new(self.sessions.connections.fetch_add(1, Ordering::Relaxed)));
+        let session = match choice {
+            SessionChoice::Join(id, shown) => {
+                let found = self.sessions.all.get(&id).map(|session| Arc::clone(&session));
+                let session =
+                    found.ok_or_else(|| Error::new(Code::SessionExpired, format!("session {id} has ended")))?;
+                session.judge(uid, shown)?;
+                session
+            }
+            SessionChoice::New(true) => self.new_session(uid, Some(token))?,
+            SessionChoice::New(false) | SessionChoice::Own => self.new_session(uid, None)?,
+        };
+        if let Some(timer) = session.connect(Arc::clone(&mailbox))? {
+            self.timers.cancel(timer);
+        }
+        Ok(Client { session, mailbox })
+    }
+
+    fn new_session(&self, uid: u32, token: Option<SessionToken>) -> Result<Arc<Session>> {
+        let limit = self.limits.max_sessions;
+        if self.sessions.all.len() >= limit {
+            return Err(Error::new(Code::LimitExceeded, format!("there are {limit} sessions, the server's limit")));
+        }
+        let id = self.sessions.next.fetch_add(1, Ordering::Relaxed) + 1;
+        let session = Arc::new(Session::new(id, uid, token));
+        self.sessions.all.insert(id, Arc::clone(&session));
+        Ok(session)
+    }
+
+    /// A connection has gone. What waits for its sake waits no more; its session may go on without it.
+    pub fn disconnect(&self, client: &Client, departure: Departure, now: Time) {
+        if departure == Departure::Left {
+            client.heard();
+        }
+        let until = now + self.limits.grace;
+        let left = client.session.disconnect(&client.mailbox, until);
+        self.end_waits(client, Ended::Disconnected, now);
+        match left {
+            Left::Connected => {}
+            Left::Over => self.end(&client.session, now),
+            Left::Alone => {
+                let timer = self.timers.set(until, Due::Grace(client.session.id));
+                if let Some(timer) = client.session.set_grace(timer) {
+                    self.timers.cancel(timer);
+                }
+            }
+        }
+    }
+
+    /// The client ends its session. It has all the answers that it wants.
+    pub fn leave(&self, client: &Client, now: Time) {
+        client.session.all_delivered();
+        self.end(&client.session, now);
+    }
+
+    /// The process whose session this is has ended.
+    pub fn abandon(&self, session: &SessionWatch, now: Time) {
+        self.end(&session.0, now);
+    }
+
+    /// The client has these answers.
+    pub fn acknowledge(&self, client: &Client, acknowledged: Acknowledge) {
+        client.session.acknowledge(acknowledged);
+    }
+
+    /// The client no longer wants the answer to a request. If it waits, it is answered; if it was done,
+    /// and gave something, that is taken back. Whether there was something to be stopped or taken back.
+    pub fn cancel(&self, client: &Client, id: u64, now: Time) -> bool {
+        let mut effects = Effects::new(self, now);
+        let request = RequestKey { session: client.session.id, id };
+        let unwanted = client.session.cancel(id);
+        if let Unwanted::Waiting(object) = &unwanted {
+            // If it was granted just before, the session takes that back when the answer comes to it.
+            object.visit(&mut effects, |state, effects| {
+                state.end_wait(request, Ended::Cancelled(Code::Cancelled), object, effects);
+            });
+        }
+        let known = match unwanted {
+            Unwanted::Nothing => false,
+            Unwanted::Noted | Unwanted::Waiting(_) => true,
+            Unwanted::Reverse(reversal) => {
+                reversal.carry_out(&mut effects);
+                true
+            }
+        };
+        effects.carry_out();
+        known
+    }
+
+    /// The server shuts down: what waits for the sake of a connection is answered with that.
+    pub fn turn_away(&self, client: &Client, now: Time) {
+        self.end_waits(client, Ended::Cancelled(Code::ShuttingDown), now);
+    }
+
+    fn end_waits(&self, client: &Client, ended: Ended, now: Time) {
+        let mut effects = Effects::new(self, now);
+        for (id, object) in client.session.waits_of(&client.mailbox) {
+            let request = RequestKey { session: client.session.id, id };
+            object.visit(&mut effects, |state, effects| state.end_wait(request, ended, &object, effects));
+        }
+        effects.carry_out();
+    }
+
+    /// Does what is due by now.
+    pub fn expire(&self, now: Time) {
+        for due in self.timers.take(now) {
+            let mut effects = Effects::new(self, now);
+            match due {
+                Due::Wait { object, request } => {
+                    let Some(object) = object.upgrade() else { continue };
+                    object.visit(&mut effects, |state, effects| {
+                        state.end_wait(request, Ended::TimedOut, &object, effects);
+                    });
+                }
+                Due::Lease { object, lease } => {
+                    let Some(object) = object.upgrade() else { continue };
+                    object.visit(&mut effects, |state, effects| state.end_lease(lease, &object, effects));
+                }
+                Due::Grace(session) => {
+                    let session = self.sessions.all.get(&session).map(|session| Arc::clone(&session));
+                    if let Some(session) = session
+                        && let Some(estate) = session.expire(now)
+                    {
+                        self.settle(&session, estate, now);
+                    }
+                }
+            }
+            effects.carry_out();
+        }
+    }
+
+    /// When [`expire`](Self::expire) is to be called next. Whoever asks is woken when that becomes earlier.
+    pub fn next_due(&self, context: &mut Context<'_>) -> Option<Time> {
+        self.timers.next(context)
+    }
+
+    fn end(&self, session: &Session, now: Time) {
+        if let Some(estate) = session.end() {
+            self.settle(session, estate, now);
+        }
+    }
+
+    /// Lets go of what a session leaves behind.
+    fn settle(&self, session: &Session, estate: Estate, now: Time) {
+        self.sessions.all.remove(&session.id);
+        if let Some(timer) = estate.grace {
+            self.timers.cancel(timer);
+        }
+        let mut effects = Effects::new(self, now);
+        // Before anything is given back: it would be given to those who wait for the session itself.
+        for (id, object) in estate.waits {
+            let request = RequestKey { session: session.id, id };
+            object.visit(&mut effects, |state, effects| {
+                state.end_wait(request, Ended::Disconnected, &object, effects);
+            });
+        }
+        // First, so that a lock which was granted and never delivered does not count as its owner's death.
+        for reversal in estate.undelivered {
+            reversal.carry_out(&mut effects);
+        }
+        for object in estate.holdings {
+            object.visit(&mut effects, |state, effects| state.end_session(session.id, &object, effects));
+        }
+        effects.carry_out();
+    }
+
+    pub(super) fn session_count(&self) -> usize {
+        self.sessions.all.len()
+    }
+}

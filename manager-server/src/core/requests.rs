@@ -1,0 +1,406 @@
+//! What a session knows of its requests: which are under way, and what the others were answered.
+//!
+//! A change that is sent again is not done again: it is answered with the same bytes. So that this
+//! needs no endless memory, the client says which answers it has; beyond a window the oldest are
+//! forgotten, and then a repetition is refused.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use manager_protocol::{Acknowledge, Code, Error, ObjectId, RequestHeader};
+
+use super::mailbox::{Letter, Mailbox};
+use super::object::Object;
+use super::stream::Stream;
+use super::waitable::Reversal;
+
+/// Most answers that are remembered without having been acknowledged.
+const WINDOW: usize = 512;
+
+/// Most requests of which no more is remembered than that they were answered.
+const FORGOTTEN: usize = 8 * WINDOW;
+
+/// The requests of one session.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    known: BTreeMap<u64, Known>,
+    /// Those that were answered, in the order of that.
+    answered: VecDeque<u64>,
+    /// What is below and neither known nor awaited was answered, and the client has the answer.
+    next: u64,
+    awaited: Vec<u64>,
+    /// Answered, not acknowledged, and not remembered any more.
+    forgotten: BTreeSet<u64>,
+    /// Cancelled before they came: another connection was faster.
+    cancelled: BTreeSet<u64>,
+    /// How many wait.
+    waiting: usize,
+}
+
+#[derive(Debug)]
+struct Known {
+    operation: u16,
+    object: ObjectId,
+    /// Whether its answer is to be remembered.
+    kept: bool,
+    /// The connection that awaits the answer.
+    mailbox: Arc<Mailbox>,
+    /// Cancelled before there was an answer: what was done meanwhile is taken back.
+    unwanted: bool,
+    progress: Progress,
+}
+
+#[derive(Debug)]
+enum Progress {
+    /// It is being carried out now.
+    Running,
+    /// It waits, in this object.
+    Waiting(Arc<Object>),
+    Answered {
+        answer: Answer,
+        reversal: Option<Reversal>,
+        /// Whether the client is known to have taken it off the connection.
+        delivered: bool,
+    },
+}
+
+/// What a request was answered.
+#[derive(Debug, Clone)]
+pub(super) enum Answer {
+    /// A whole frame.
+    Frame(Arc<[u8]>),
+    /// Parts, from the first.
+    Stream(Stream),
+}
+
+/// What is to be done with a request that arrives.
+#[derive(Debug)]
+pub(super) enum Arrival {
+    /// It is carried out.
+    New,
+    /// It was sent before and is under way; its answer will go to whoever sent it last.
+    Joined,
+    /// It was sent before and answered.
+    Answered(Answer),
+}
+
+/// Where an answer went.
+#[derive(Debug)]
+pub(super) enum Delivery {
+    /// To the connection whose thread has made it.
+    Here,
+    /// To another connection of the session, now or when it asks again.
+    Elsewhere,
+    /// To nobody: the session has ended.
+    ToNobody,
+}
+
+/// What is to be done about a request that nobody wants any more.
+#[derive(Debug)]
+pub(super) enum Unwanted {
+    /// Nothing: it is not known, or cannot be taken back.
+    Nothing,
+    /// Nothing now: it is being carried out, and will not wait, or will be taken back.
+    Noted,
+    /// It waits there, and is to be stopped.
+    Waiting(Arc<Object>),
+    /// It was carried out, which can be taken back.
+    Reverse(Reversal),
+}
+
+impl Requests {
+    /// Takes note of a request that is to be remembered or that may wait.
+    ///
+    /// # Errors
+    /// If it must not be carried out: it was answered and forgotten, or is another one than before.
+    pub(super) fn begin(
+        &mut self,
+        request: &RequestHeader<'_>,
+        kept: bool,
+        mailbox: &Arc<Mailbox>,
+    ) -> Result<Arrival, Error> {
+        if let Some(known) = self.known.get_mut(&request.id) {
+            if (known.operation, known.object) != (request.operation, request.object) {
+                return Err(Error::new(
+                    Code::RequestMismatch,
+                    format!("request {} was sent before as another operation, or on another object", request.id),
+                ));
+            }
+            // What was sent on a connection that is no more may be read later than its repetition.
+            if mailbox.is_newer(&known.mailbox) {
+                known.mailbox = Arc::clone(mailbox);
+            }
+            return Ok(match &known.progress {
+                Progress::Running | Progress::Waiting(_) => Arrival::Joined,
+                Progress::Answered { answer, reversal, delivered } => {
+                    if reversal.is_some() && !delivered {
+                        mailbox.sent(request.id);
+                    }
+                    Arrival::Answered(answer.clone())
+                }
+            });
+        }
+        if kept && self.is_stale(request.id) {
+            return Err(Error::new(
+                Code::StaleRequest,
+                format!("request {} was answered before and its answer is not remembered", request.id),
+            ));
+        }
+        // However often it comes: it is as if that had been its answer.
+        if self.cancelled.contains(&request.id) {
+            return Err(Error::new(Code::Cancelled, "the request was cancelled before it came"));
+        }
+        let known = Known {
+            operation: request.operation,
+            object: request.object,
+            kept,
+            mailbox: Arc::clone(mailbox),
+            unwanted: false,
+            progress: Progress::Running,
+        };
+        self.known.insert(request.id, known);
+        Ok(Arrival::New)
+    }
+
+    fn is_stale(&self, id: u64) -> bool {
+        self.forgotten.contains(&id) || (id < self.next && self.awaited.binary_search(&id).is_err())
+    }
+
+    /// The request waits from now on.
+    ///
+    /// # Errors
+    /// `Cancelled`, if that came while it was carried out.
+    pub(super) fn wait(&mut self, id: u64, object: Arc<Object>) -> Result<(), Error> {
+        if let Some(known) = self.known.get_mut(&id) {
+            if known.unwanted {
+                return Err(Error::new(Code::Cancelled, "the request was cancelled"));
+            }
+            known.progress = Progress::Waiting(object);
+            self.waiting += 1;
+        }
+        Ok(())
+    }
+
+    /// As if the request had never come.
+    pub(super) fn forget(&mut self, id: u64) {
+        if let Some(known) = self.known.remove(&id) {
+            self.waiting -= usize::from(known.is_waiting());
+            if known.unwanted && known.kept {
+                self.expect_cancelled(id);
+            }
+        }
+    }
+
+    /// Takes note of an answer, and delivers it unless it is for `here`, whose caller has it already.
+    /// Gives back what must be taken back: nobody is there to be answered, or nobody wants it.
+    pub(super) fn answer(
+        &mut self,
+        id: u64,
+        answer: Answer,
+        mut reversal: Option<Reversal>,
+        here: Option<&Arc<Mailbox>>,
+    ) -> (Delivery, Option<Reversal>) {
+        let Some(known) = self.known.get_mut(&id) else { return (Delivery::ToNobody, reversal) };
+        let undone = if known.unwanted { reversal.take() } else { None };
+        self.waiting -= usize::from(known.is_waiting());
+        let is_here = here.is_some_and(|here| Arc::ptr_eq(here, &known.mailbox));
+        let letter = || match &answer {
+            Answer::Frame(frame) => Letter::Frame(frame),
+            Answer::Stream(stream) => Letter::Stream(stream.clone()),
+        };
+        let revocable = reversal.as_ref().map(|_| id);
+        let delivered = is_here || known.mailbox.deliver(letter(), revocable);
+        if known.kept {
+            if is_here && revocable.is_some() {
+                known.mailbox.sent(id);
+            }
+            known.progress = Progress::Answered { answer, reversal, delivered: false };
+            self.answered.push_back(id);
+            self.keep_to_the_window();
+        } else {
+            self.known.remove(&id);
+            if !delivered {
+                return (Delivery::ToNobody, undone.or(reversal));
+            }
+        }
+        (if is_here { Delivery::Here } else { Delivery::Elsewhere }, undone)
+    }
+
+    fn keep_to_the_window(&mut self) {
+        while self.answered.len() > WINDOW
+            && let Some(oldest) = self.answered.pop_front()
+        {
+            self.known.remove(&oldest);
+            self.forgotten.insert(oldest);
+        }
+        // Of a client that never acknowledges, not even that is remembered for ever.
+        while self.forgotten.len() > FORGOTTEN
+            && let Some(lowest) = self.forgotten.pop_first()
+        {
+            self.next = self.next.max(lowest + 1);
+        }
+    }
+
+    /// Forgets the answers that the client says it has.
+    pub(super) fn acknowledge(&mut self, mut acknowledged: Acknowledge) {
+        if acknowledged.next < self.next {
+            return; // Overtaken by a later one, on another connection.
+        }
+        acknowledged.awaited.sort_unstable();
+        if acknowledged.next == self.next {
+            // Which of the two is the later one cannot be told; what one says is answered is.
+            acknowledged.awaited.retain(|id| self.awaited.binary_search(id).is_ok());
+        }
+        let has = |id: u64| id < acknowledged.next && acknowledged.awaited.binary_search(&id).is_err();
+        let done: Vec<u64> = self.answered.iter().copied().filter(|id| has(*id)).collect();
+        self.answered.retain(|id| !has(*id));
+        for id in done {
+            self.known.remove(&id);
+        }
+        self.forgotten.retain(|id| !has(*id));
+        self.cancelled.retain(|id| !has(*id));
+        (self.next, self.awaited) = (acknowledged.next, acknowledged.awaited);
+    }
+
+    /// The client has taken every answer off its connections.
+    pub(super) fn all_delivered(&mut self) {
+        for known in self.known.values_mut() {
+            if let Progress::Answered { delivered, .. } = &mut known.progress {
+                *delivered = true;
+            }
+        }
+    }
+
+    /// The client has taken these answers off the connection.
+    pub(super) fn delivered(&mut self, ids: &[u64]) {
+        for id in ids {
+            if let Some(Known { progress: Progress::Answered { delivered, .. }, .. }) = self.known.get_mut(id) {
+                *delivered = true;
+            }
+        }
+    }
+
+    /// Takes note of the cancel of a request that has not come, if it has not: it may come yet, on a
+    /// slower connection.
+    pub(super) fn expect_cancelled(&mut self, id: u64) {
+        if !self.known.contains_key(&id) && !self.is_stale(id) && self.cancelled.len() < WINDOW {
+            self.cancelled.insert(id);
+        }
+    }
+
+    /// What is to be done when a request is cancelled.
+    pub(super) fn cancel(&mut self, id: u64) -> Unwanted {
+        let Some(known) = self.known.get_mut(&id) else { return Unwanted::Nothing };
+        match &mut known.progress {
+            Progress::Running => {
+                known.unwanted = true;
+                Unwanted::Noted
+            }
+            // It may have been taken out of the object already, to be answered in a moment.
+            Progress::Waiting(object) => {
+                known.unwanted = true;
+                Unwanted::Waiting(Arc::clone(object))
+            }
+            Progress::Answered { reversal, .. } => reversal.take().map_or(Unwanted::Nothing, Unwanted::Reverse),
+        }
+    }
+
+    /// What waits for the sake of a connection: the ids, and where.
+    pub(super) fn waits_of(&self, mailbox: &Arc<Mailbox>) -> Vec<(u64, Arc<Object>)> {
+        self.waits_where(|known| Arc::ptr_eq(&known.mailbox, mailbox))
+    }
+
+    /// All that waits: the ids, and where.
+    pub(super) fn waits(&self) -> Vec<(u64, Arc<Object>)> {
+        self.waits_where(|_| true)
+    }
+
+    fn waits_where(&self, wanted: impl Fn(&Known) -> bool) -> Vec<(u64, Arc<Object>)> {
+        let place = |known: &Known| match &known.progress {
+            Progress::Waiting(object) => Some(Arc::clone(object)),
+            Progress::Running | Progress::Answered { .. } => None,
+        };
+        let wanted = self.known.iter().filter(|(_, known)| wanted(known));
+        wanted.filter_map(|(id, known)| Some((*id, place(known)?))).collect()
+    }
+
+    /// What was done for answers that the client never got.
+    pub(super) fn take_undelivered(&mut self) -> Vec<Reversal> {
+        self.answered.clear();
+        self.waiting = 0;
+        let known = std::mem::take(&mut self.known);
+        let undelivered = |known: Known| match known.progress {
+            Progress::Answered { reversal, delivered: false, .. } => reversal,
+            Progress::Answered { .. } | Progress::Running | Progress::Waiting(_) => None,
+        };
+        known.into_values().filter_map(undelivered).collect()
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
+    }
+}
+
+impl Known {
+    fn is_waiting(&self) -> bool {
+        matches!(self.progress, Progress::Waiting(_))
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(feature = "shuttle"))]
+mod tests {
+    use super::*;
+
+    fn header(id: u64, operation: u16) -> RequestHeader<'static> {
+        RequestHeader { id, operation, object: 7, arguments: &[0x90] }
+    }
+
+    fn frame(byte: u8) -> Answer {
+        Answer::Frame(Arc::from([byte]))
+    }
+
+    #[test]
+    fn a_request_sent_again_is_answered_with_the_same_bytes_until_that_is_acknowledged() {
+        let (mut requests, mailbox) = (Requests::default(), Arc::new(Mailbox::new(0)));
+        let arrive = |requests: &mut Requests| requests.begin(&header(5, 1), true, &mailbox);
+        assert!(matches!(arrive(&mut requests), Ok(Arrival::New)));
+        assert!(matches!(arrive(&mut requests), Ok(Arrival::Joined)));
+        assert!(matches!(requests.answer(5, frame(9), None, Some(&mailbox)), (Delivery::Here, None)));
+        assert!(matches!(arrive(&mut requests), Ok(Arrival::Answered(Answer::Frame(bytes))) if *bytes == [9]));
+        requests.acknowledge(Acknowledge { next: 7, awaited: vec![6] });
+        assert_eq!(arrive(&mut requests).unwrap_err().code, Code::StaleRequest);
+        assert!(matches!(requests.begin(&header(6, 1), true, &mailbox), Ok(Arrival::New)), "it is awaited still");
+    }
+
+    #[test]
+    fn an_id_cannot_be_used_for_another_operation() {
+        let (mut requests, mailbox) = (Requests::default(), Arc::new(Mailbox::new(0)));
+        requests.begin(&header(5, 1), true, &mailbox).unwrap();
+        assert_eq!(requests.begin(&header(5, 2), true, &mailbox).unwrap_err().code, Code::RequestMismatch);
+    }
+
+    #[test]
+    fn beyond_the_window_the_oldest_answers_are_forgotten_and_refused() {
+        let (mut requests, mailbox) = (Requests::default(), Arc::new(Mailbox::new(0)));
+        for id in 0..=WINDOW as u64 {
+            requests.begin(&header(id, 1), true, &mailbox).unwrap();
+            requests.answer(id, frame(1), None, Some(&mailbox));
+        }
+        assert_eq!(requests.begin(&header(0, 1), true, &mailbox).unwrap_err().code, Code::StaleRequest);
+        assert!(matches!(requests.begin(&header(1, 1), true, &mailbox), Ok(Arrival::Answered(_))));
+        assert_eq!(requests.known.len(), WINDOW);
+    }
+
+    #[test]
+    fn an_answer_goes_to_the_connection_that_asked_last() {
+        let mut requests = Requests::default();
+        let [first, second] = [0, 1].map(|number| Arc::new(Mailbox::new(number)));
+        requests.begin(&header(5, 1), true, &first).unwrap();
+        requests.begin(&header(5, 1), true, &second).unwrap();
+        assert!(matches!(requests.answer(5, frame(9), None, Some(&first)), (Delivery::Elsewhere, None)));
+        let mut out = Vec::new();
+        second.collect(&mut out);
+        assert_eq!(out, [9]);
+    }
+}

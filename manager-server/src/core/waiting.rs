@@ -1,0 +1,344 @@
+//! Waiting: the one piece that queues, locks and all the others share.
+//!
+//! An operation that cannot be done yet leaves a [`Ticket`] with its object. Whoever makes it
+//! possible (another operation, a timer, the end of a session) takes the ticket and completes it.
+//! What is to happen after the object was let go of is collected as [`Effects`] meanwhile.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use manager_protocol::{Code, Error, Operation, Reply, Result, Turn};
+
+use super::Core;
+use super::object::{Guard, Object};
+use super::session::{Session, SessionId};
+use super::sink::FrameSink;
+use super::timers::{Due, Time, TimerKey};
+use super::waitable::{Reversal, Waitable};
+
+/// What names a request among all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct RequestKey {
+    pub(super) session: SessionId,
+    pub(super) id: u64,
+}
+
+/// Who holds a lock: a session, and a number that its client has chosen.
+pub(super) type Holder = (SessionId, u64);
+
+/// The right, and the duty, to answer a request that waits.
+#[derive(Debug)]
+pub(super) struct Ticket {
+    session: Arc<Session>,
+    id: u64,
+    timer: Option<TimerKey>,
+}
+
+impl Ticket {
+    pub(super) fn key(&self) -> RequestKey {
+        RequestKey { session: self.session.id, id: self.id }
+    }
+
+    /// Whether its session has ended, though the object it waits in may not have been told yet.
+    pub(super) fn is_orphaned(&self) -> bool {
+        self.session.is_ended()
+    }
+}
+
+/// Requests that wait for the same thing, each with what it wants, in the order of coming.
+#[derive(Debug)]
+pub(super) struct Waiters<W> {
+    queue: BTreeMap<u64, (Ticket, W)>,
+    places: HashMap<RequestKey, u64>,
+    next: u64,
+}
+
+impl<W> Default for Waiters<W> {
+    fn default() -> Self {
+        Self { queue: BTreeMap::new(), places: HashMap::new(), next: 0 }
+    }
+}
+
+impl<W> Waiters<W> {
+    pub(super) fn push(&mut self, ticket: Ticket, wants: W) {
+        self.places.insert(ticket.key(), self.next);
+        self.queue.insert(self.next, (ticket, wants));
+        self.next += 1;
+    }
+
+    pub(super) fn pop(&mut self) -> Option<(Ticket, W)> {
+        let (_, waiter) = self.queue.pop_first()?;
+        self.places.remove(&waiter.0.key());
+        Some(waiter)
+    }
+
+    /// Takes out the one that has waited longest, if it is to have what it wants.
+    pub(super) fn pop_if(&mut self, wanted: impl FnOnce(&W) -> bool) -> Option<(Ticket, W)> {
+        let (_, (_, wants)) = self.queue.first_key_value()?;
+        if wanted(wants) { self.pop() } else { None }
+    }
+
+    pub(super) fn get(&self, request: RequestKey) -> Option<&W> {
+        self.queue.get(self.places.get(&request)?).map(|(_, wants)| wants)
+    }
+
+    pub(super) fn remove(&mut self, request: RequestKey) -> Option<(Ticket, W)> {
+        let place = self.places.remove(&request)?;
+        self.queue.remove(&place)
+    }
+
+    /// Takes out all that wait for a session.
+    pub(super) fn remove_session(&mut self, session: SessionId) -> Vec<(Ticket, W)> {
+        let keys: Vec<RequestKey> = self.places.keys().filter(|key| key.session == session).copied().collect();
+        keys.into_iter().filter_map(|key| self.remove(key)).collect()
+    }
+
+    /// Takes out all.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = (Ticket, W)> + use<W> {
+        self.places.clear();
+        std::mem::take(&mut self.queue).into_values()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+}
+
+/// Why a wait ends without what was waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// Its time is over: it is answered.
+    TimedOut,
+    /// The client has cancelled it, or the server shuts down: it is answered with that.
+    Cancelled(Code),
+    /// Its connection has gone: there is nobody to answer, but the client may ask again.
+    Disconnected,
+}
+
+/// How long an operation may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    None,
+    For(Duration),
+    Endless,
+}
+
+impl Patience {
+    /// Judges the argument of an operation.
+    pub(super) fn new(timeout_ms: Option<i64>) -> Result<Self> {
+        match timeout_ms {
+            None => Ok(Self::Endless),
+            Some(0) => Ok(Self::None),
+            Some(milliseconds) => Ok(Self::For(milliseconds_of(milliseconds, "timeout")?)),
+        }
+    }
+}
+
+/// A time that must not be negative.
+pub(super) fn milliseconds_of(number: i64, what: &str) -> Result<Duration> {
+    let number = u64::try_from(number)
+        .map_err(|_| Error::new(Code::InvalidArgument, format!("a {what} of {number} ms is negative")))?;
+    Ok(Duration::from_millis(number))
+}
+
+/// Who asks for an operation, and from where it is answered if it waits.
+pub(super) struct Caller<'a> {
+    pub(super) session: &'a Arc<Session>,
+    pub(super) request: u64,
+    pub(super) object: &'a Arc<Object>,
+}
+
+impl Caller<'_> {
+    pub(super) fn key(&self) -> RequestKey {
+        RequestKey { session: self.session.id, id: self.request }
+    }
+
+    /// The caller's session, which is told of the end from now on: to be called before anything of
+    /// the object is given to it.
+    pub(super) fn hold(&self) -> Result<SessionId> {
+        self.object.check_alive()?;
+        self.session.hold(self.object)?;
+        Ok(self.session.id)
+    }
+
+    /// Makes the operation wait.
+    pub(super) fn wait(&self, patience: Duration, effects: &Effects<'_>) -> Result<Ticket> {
+        self.ticket(Some(patience), effects)
+    }
+
+    /// Makes the operation wait for as long as it takes.
+    pub(super) fn wait_endlessly(&self, effects: &Effects<'_>) -> Result<Ticket> {
+        self.ticket(None, effects)
+    }
+
+    /// Makes the operation wait, unless it has no patience.
+    pub(super) fn wait_with(&self, patience: Patience, effects: &Effects<'_>) -> Result<Option<Ticket>> {
+        match patience {
+            Patience::None => Ok(None),
+            Patience::For(time) => self.wait(time, effects).map(Some),
+            Patience::Endless => self.wait_endlessly(effects).map(Some),
+        }
+    }
+
+    fn ticket(&self, patience: Option<Duration>, effects: &Effects<'_>) -> Result<Ticket> {
+        self.hold()?;
+        effects.core.check_room_to_wait(self.session)?;
+        self.session.wait(self.request, self.object)?;
+        let due = || Due::Wait { object: Arc::downgrade(self.object), request: self.key() };
+        let at = patience.and_then(|patience| effects.now.checked_add(patience));
+        let timer = at.map(|at| effects.core.timers.set(at, due()));
+        Ok(Ticket { session: Arc::clone(self.session), id: self.request, timer })
+    }
+}
+
+/// An operation at work on a locked object.
+pub(super) struct Visit<'a, 'c, T: Waitable> {
+    pub(super) state: Guard<'a, T>,
+    pub(super) caller: &'a Caller<'a>,
+    pub(super) effects: &'a mut Effects<'c>,
+}
+
+/// A [`Visit`] that an operation can be served with: letting go of it unlocks the object.
+pub(super) struct Visiting<'a, 'c, T: Waitable>(pub(super) Visit<'a, 'c, T>);
+
+impl<'a, 'c, T: Waitable> Deref for Visiting<'a, 'c, T> {
+    type Target = Visit<'a, 'c, T>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<T: Waitable> DerefMut for Visiting<'_, '_, T> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+/// What an operation causes beside its own reply. Carried out once the object is unlocked.
+pub(super) struct Effects<'c> {
+    pub(super) core: &'c Core,
+    pub(super) now: Time,
+    completions: Vec<Completion>,
+    later: Vec<Later<'c>>,
+    /// How what the operation itself did can be taken back.
+    pub(super) reversal: Option<Reversal>,
+}
+
+/// What is to be done once the object is unlocked.
+type Later<'c> = Box<dyn FnOnce(&mut Effects<'_>) + 'c>;
+
+/// Writes a reply.
+pub(super) type Send = Box<dyn FnOnce(&mut FrameSink<'_>)>;
+
+/// The answer to a request that waited.
+struct Completion {
+    ticket: Ticket,
+    answer: Result<Send>,
+    reversal: Option<Reversal>,
+}
+
+impl<'c> Effects<'c> {
+    pub(super) fn new(core: &'c Core, now: Time) -> Self {
+        Self { core, now, completions: Vec::new(), later: Vec::new(), reversal: None }
+    }
+
+    /// Answers a request that waited with the reply of its operation.
+    pub(super) fn complete<O: Operation>(
+        &mut self,
+        ticket: Ticket,
+        version: u64,
+        reply: O::Reply<'static>,
+        reversal: Option<Reversal>,
+    ) where
+        O::Reply<'static>: Reply + 'static,
+    {
+        let answer: Send = Box::new(move |sink| reply.send(version, sink));
+        self.completions.push(Completion { ticket, answer: Ok(answer), reversal });
+    }
+
+    /// Refuses a request that waited.
+    pub(super) fn refuse(&mut self, ticket: Ticket, error: Error) {
+        self.completions.push(Completion { ticket, answer: Err(error), reversal: None });
+    }
+
+    /// Ends a wait as its operation does not need to know: true if it is the operation's to answer.
+    pub(super) fn dismiss(&mut self, ticket: Ticket, ended: Ended) -> Option<Ticket> {
+        match ended {
+            Ended::TimedOut => return Some(ticket),
+            Ended::Cancelled(code) => {
+                let message = if code == Code::ShuttingDown {
+                    "the server is shutting down"
+                } else {
+                    "the request was cancelled"
+                };
+                self.refuse(ticket, Error::new(code, message));
+            }
+            Ended::Disconnected => self.forget(ticket),
+        }
+        None
+    }
+
+    /// Lets go of a request as if it had never come.
+    pub(super) fn forget(&self, ticket: Ticket) {
+        self.cancel_timer(&ticket);
+        ticket.session.forget(ticket.id);
+    }
+
+    /// Has something done once the object is unlocked.
+    pub(super) fn after(&mut self, act: impl FnOnce(&mut Effects<'_>) + 'c) {
+        self.later.push(Box::new(act));
+    }
+
+    pub(super) fn set_lease_timer(&self, at: Time, object: Weak<Object>, lease: u64) -> TimerKey {
+        self.core.timers.set(at, Due::Lease { object, lease })
+    }
+
+    /// From now on the wait has no end of its own.
+    pub(super) fn stop_timer(&self, ticket: &mut Ticket) {
+        if let Some(timer) = ticket.timer.take() {
+            self.core.timers.cancel(timer);
+        }
+    }
+
+    fn cancel_timer(&self, ticket: &Ticket) {
+        if let Some(timer) = ticket.timer {
+            self.core.timers.cancel(timer);
+        }
+    }
+
+    /// Carries everything out. No object may be locked by the caller.
+    pub(super) fn carry_out(mut self) {
+        while !self.completions.is_empty() || !self.later.is_empty() {
+            for completion in std::mem::take(&mut self.completions) {
+                self.cancel_timer(&completion.ticket);
+                let Ticket { session, id, .. } = completion.ticket;
+                let undone = self.core.answer_late(&session, id, completion.answer, completion.reversal);
+                if let Some(reversal) = undone {
+                    reversal.carry_out(&mut self);
+                }
+            }
+            for act in std::mem::take(&mut self.later) {
+                act(&mut self);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Effects<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Effects").field("completions", &self.completions.len()).finish_non_exhaustive()
+    }
+}
+
+/// The outcome of an operation that was done at once, with how it can be taken back.
+pub(super) fn now<T>(reply: T) -> Result<Turn<T>> {
+    Ok(Turn::Now(reply))
+}
