@@ -1,6 +1,7 @@
 //! The arguments of the program `manager-server`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{Parser, ValueEnum};
@@ -43,6 +44,20 @@ pub(crate) struct Args {
     /// Most entries of a dict, or values of a list [default: 134217728]
     #[arg(long, value_name = "N", value_parser = count(u32::MAX.into()))]
     pub(crate) max_items: Option<usize>,
+
+    /// Most sessions at one time [default: 100000]
+    #[arg(long, value_name = "N", value_parser = count(1 << 24))]
+    pub(crate) max_sessions: Option<usize>,
+
+    /// Most requests of one session that wait at one time [default: 100000]
+    #[arg(long, value_name = "N", value_parser = count(1 << 24))]
+    pub(crate) max_waiting: Option<usize>,
+
+    /// How long the session of a living process is kept without a connection [default: 10]
+    ///
+    /// Then its locks pass on and its leases return. When its process ends they do so at once.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) grace: Option<Duration>,
 
     /// Let this user connect too; may be given several times
     ///
@@ -98,6 +113,9 @@ impl Args {
         replace(&mut config.max_connections, self.max_connections);
         replace(&mut config.limits.max_objects, self.max_objects);
         replace(&mut config.limits.max_items, self.max_items);
+        replace(&mut config.limits.max_sessions, self.max_sessions);
+        replace(&mut config.limits.max_waiting, self.max_waiting);
+        config.limits.grace = self.grace.unwrap_or(config.limits.grace);
         config.allow_uids.clone_from(&self.allow_uids);
         config.allow_gids.clone_from(&self.allow_gids);
         Ok(config)
@@ -120,6 +138,11 @@ impl LogLevel {
 
 fn count(max: u64) -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=max)
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let time = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    time.filter(|time| *time <= LONGEST_GRACE).ok_or_else(|| "not a number of seconds from 0 to 86400".to_owned())
 }
 
 fn frame(text: &str) -> Result<usize, String> {
@@ -162,6 +185,9 @@ Exit codes:
   2    wrong arguments
   3    a server is already running at this socket
   130  told a second time to stop, and did so at once";
+
+/// A day: who is away for longer has gone.
+const LONGEST_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@
 //! nothing more is read from it, and no other connection waits for it.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,7 +19,7 @@ use tokio::time::sleep;
 
 use crate::accept::Arrival;
 use crate::conversation::{Conversation, Job, Turn};
-use crate::core::Stream;
+use crate::core::{Client, Departure, Stream};
 use crate::handshake::{admit, greet};
 use crate::stop::Stop;
 use crate::wire::{Ending, Wire};
@@ -46,19 +47,24 @@ pub(crate) async fn run(arrival: Arrival, shared: Arc<Shared>, stop: Stop) {
         drop(hello); // A peer without a seat keeps it, so that there are not too many of those either.
     }
     let ending = match greeted {
-        Ok(()) => serve(&mut wire, &shared, stop).await,
+        Ok(client) => serve(&mut wire, &shared, client, stop).await,
         Err(ending) => ending,
     };
     end(wire, ending, &peer, &shared).await;
 }
 
-async fn serve(wire: &mut Wire, shared: &Shared, stop: Stop) -> Ending {
-    let conversation = Conversation::new(Arc::clone(&shared.core), shared.config.limits.max_message);
+async fn serve(wire: &mut Wire, shared: &Shared, client: Client, stop: Stop) -> Ending {
+    let conversation = Conversation::new(Arc::clone(&shared.core), client, shared.config.limits.max_message);
     let mut connection = Connection { wire, shared, conversation, patience: shared.config.frame_timeout, left: false };
     let ending = match connection.converse(stop).await {
         Ok(never) => match never {},
         Err(ending) => ending,
     };
+    let departure = match &ending {
+        Ending::Left => Departure::Left,
+        Ending::Broken(_) | Ending::Stalled | Ending::Refused(_) => Departure::Broke,
+    };
+    shared.core.disconnect(connection.conversation.client(), departure, shared.now());
     free(connection.conversation.into_streams());
     ending
 }
@@ -97,8 +103,10 @@ impl Connection<'_> {
         let mut stopped = pin!(stop.clone().requested());
         loop {
             let starved = self.answer().await?;
+            let collected = self.conversation.collect(&mut self.wire.out);
             self.conversation.stream(&mut self.wire.out);
             self.wire.flush().await?;
+            collected?;
             free(self.conversation.take_ended());
 
             let stopping = stop.is_requested();
@@ -108,6 +116,9 @@ impl Connection<'_> {
                 }
                 yield_now().await; // There is more to do at once, and others have waited for it.
             } else if stopping {
+                self.shared.core.turn_away(self.conversation.client(), self.shared.now());
+                let _ending = self.conversation.collect(&mut self.wire.out);
+                self.wire.flush().await?;
                 return Err(Ending::shutting_down());
             } else if self.left {
                 return Err(Ending::Left);
@@ -120,6 +131,7 @@ impl Connection<'_> {
     /// Answers what has arrived, in order. Whether nothing whole is left; otherwise there are
     /// replies to be sent first.
     async fn answer(&mut self) -> Result<bool, Ending> {
+        let now = self.shared.now();
         while self.wire.out.len() < HIGH_WATER && !self.conversation.is_full() {
             let Wire { inbox, out, .. } = &mut *self.wire;
             let Some(frame) = inbox.frame(self.shared.config.limits.max_frame)? else {
@@ -127,7 +139,7 @@ impl Connection<'_> {
             };
             self.patience = self.shared.config.frame_timeout;
             let length = frame.body.len();
-            match self.conversation.hear(frame, out)? {
+            match self.conversation.hear(frame, now, out)? {
                 Turn::Done => inbox.advance(length),
                 Turn::Patient(id) => {
                     let body = inbox.take_body(length);
@@ -147,9 +159,10 @@ impl Connection<'_> {
         self.wire.flush().await?;
         let id = job.id;
         let core = Arc::clone(&self.shared.core);
+        let (client, now) = (self.conversation.client().clone(), self.shared.now());
         let mut out = std::mem::take(&mut self.wire.out);
         let ran = spawn_blocking(move || {
-            let outcome = job.run(&core, &mut out);
+            let outcome = job.run(&core, &client, now, &mut out);
             (outcome, out)
         });
         match ran.await {
@@ -171,10 +184,14 @@ impl Connection<'_> {
         let inside = self.wire.inbox.is_inside_frame() || self.conversation.is_inside_message();
         // Only the time spent waiting counts, not what the server itself takes between reads.
         let begun = inside.then(Instant::now);
+        let client = self.conversation.client().clone();
+        let mailbox = client.mailbox();
         tokio::select! {
             biased;
             read = self.wire.fill(READ_BUFFER, self.shared.config.limits.max_frame) => self.note(read)?,
-            () = stopped => return Err(Ending::shutting_down()),
+            () = poll_fn(|context| mailbox.poll_filled(context)) => {}
+            // The requests that wait are answered first.
+            () = stopped => {}
             () = expire(inside.then_some(self.patience)) => {
                 let limit = self.shared.config.frame_timeout;
                 return Err(Error::new(Code::TooSlow, format!("the rest of a frame or message took over {limit:?}")).into());
@@ -197,11 +214,12 @@ impl Connection<'_> {
 
     /// A peer that closed its side is still owed what it asked for.
     fn note(&mut self, read: Result<(), Ending>) -> Result<(), Ending> {
-        if matches!(read, Err(Ending::Left)) {
-            self.left = true;
-            return Ok(());
+        match read {
+            Ok(()) => self.conversation.client().heard(),
+            Err(Ending::Left) => self.left = true,
+            Err(ending) => return Err(ending),
         }
-        read
+        Ok(())
     }
 }
 

@@ -1,4 +1,5 @@
-//! What the frames of one client mean, after its hello: requests, parts of requests, cancels.
+//! What the frames of one client mean, after its hello: requests, parts of requests, cancels,
+//! acknowledgements.
 //!
 //! No I/O and no waiting here: frames go in, reply frames are appended to a buffer, and what may
 //! take long is handed back to be run elsewhere.
@@ -7,15 +8,17 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use manager_protocol::{
-    Assembly, Cancel, Code, Error, Frame, FrameKind, Part, RequestHeader, Result, decode_body, write_error_reply,
+    Acknowledge, Assembly, Cancel, Code, Error, Frame, FrameKind, Leave, Part, RequestHeader, Result, decode_body,
+    write_error_reply,
 };
 
-use crate::core::{Core, Outcome, Pace, Stream};
+use crate::core::{Client, Core, Mail, Outcome, Pace, Stream, Time};
 use crate::inbox::OwnedBody;
 
 /// The state of one client's conversation with the core.
 pub(crate) struct Conversation {
     core: Arc<Core>,
+    client: Client,
     max_message: usize,
     /// Replies of which parts are still to be sent.
     streams: VecDeque<Stream>,
@@ -47,21 +50,36 @@ pub(crate) struct Job {
 
 impl Conversation {
     /// A conversation with nothing said yet.
-    pub(crate) fn new(core: Arc<Core>, max_message: usize) -> Self {
-        Self { core, max_message, streams: VecDeque::new(), ended: Vec::new(), assembly: None }
+    pub(crate) fn new(core: Arc<Core>, client: Client, max_message: usize) -> Self {
+        Self { core, client, max_message, streams: VecDeque::new(), ended: Vec::new(), assembly: None }
+    }
+
+    /// The client, as the core sees it.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
     }
 
     /// Deals with one frame, appending whatever it is answered with to `out`.
     ///
     /// # Errors
     /// Why the connection must end: the frame is out of turn, or cannot be answered.
-    pub(crate) fn hear(&mut self, frame: Frame<'_>, out: &mut Vec<u8>) -> Result<Turn> {
+    pub(crate) fn hear(&mut self, frame: Frame<'_>, now: Time, out: &mut Vec<u8>) -> Result<Turn> {
         match frame.kind {
-            FrameKind::Request => self.request(frame.body, out),
+            FrameKind::Request => self.request(frame.body, now, out),
             FrameKind::RequestPart => self.part(&decode_body(frame.kind, frame.body)?, out),
             FrameKind::Cancel => {
                 let cancel: Cancel = decode_body(frame.kind, frame.body)?;
-                self.cancel(cancel.id, out);
+                self.cancel(cancel.id, now, out);
+                Ok(Turn::Done)
+            }
+            FrameKind::Acknowledge => {
+                let acknowledged: Acknowledge = decode_body(frame.kind, frame.body)?;
+                self.core.acknowledge(&self.client, acknowledged);
+                Ok(Turn::Done)
+            }
+            FrameKind::Leave => {
+                let Leave() = decode_body(frame.kind, frame.body)?;
+                self.core.leave(&self.client, now);
                 Ok(Turn::Done)
             }
             FrameKind::Hello => Err(malformed("a second hello")),
@@ -74,12 +92,22 @@ impl Conversation {
     /// Takes up what came of a [`Job`].
     pub(crate) fn resume(&mut self, id: u64, outcome: Outcome, out: &mut Vec<u8>) {
         match outcome {
-            Outcome::Replied => {}
+            Outcome::Replied | Outcome::Waiting => {}
             Outcome::Streaming(stream) => self.streams.push_back(stream),
             Outcome::Postponed => {
                 write_error_reply(out, id, &Error::new(Code::Internal, "a request was postponed twice"));
             }
         }
+    }
+
+    /// Appends the replies to requests that have waited.
+    ///
+    /// # Errors
+    /// Why the connection must end: its session has.
+    pub(crate) fn collect(&mut self, out: &mut Vec<u8>) -> Result<()> {
+        let Mail { streams, ending } = self.client.mailbox().collect(out);
+        self.streams.extend(streams);
+        ending.map_or(Ok(()), Err)
     }
 
     /// Appends the next part of one unfinished reply: each has its turn, and so have others in between.
@@ -118,7 +146,7 @@ impl Conversation {
         self.ended
     }
 
-    fn request(&mut self, body: &[u8], out: &mut Vec<u8>) -> Result<Turn> {
+    fn request(&mut self, body: &[u8], now: Time, out: &mut Vec<u8>) -> Result<Turn> {
         let header = match RequestHeader::parse(body) {
             Ok(header) => header,
             Err((id, error)) => return refuse(id, error, out),
@@ -127,8 +155,8 @@ impl Conversation {
         if body.len() > LARGE_REQUEST {
             return Ok(Turn::Patient(id));
         }
-        match self.core.dispatch(header, Pace::Inline, out) {
-            Outcome::Replied => {}
+        match self.core.dispatch(&self.client, header, Pace::Inline, now, out) {
+            Outcome::Replied | Outcome::Waiting => {}
             Outcome::Streaming(stream) => self.streams.push_back(stream),
             Outcome::Postponed => return Ok(Turn::Patient(id)),
         }
@@ -157,8 +185,9 @@ impl Conversation {
         }
     }
 
-    fn cancel(&mut self, id: u64, out: &mut Vec<u8>) {
-        // Anything else of this id has been answered already, or never came.
+    fn cancel(&mut self, id: u64, now: Time, out: &mut Vec<u8>) {
+        // What it was done for is not wanted, however much of the reply was sent.
+        self.core.cancel(&self.client, id, now);
         if let Some(place) = self.streams.iter().position(|stream| stream.id() == id) {
             self.ended.extend(self.streams.remove(place));
             write_error_reply(out, id, &Error::new(Code::Cancelled, "the request was cancelled"));
@@ -168,9 +197,9 @@ impl Conversation {
 
 impl Job {
     /// Runs the request and appends its reply to `out`. May take long.
-    pub(crate) fn run(&self, core: &Core, out: &mut Vec<u8>) -> Outcome {
+    pub(crate) fn run(&self, core: &Core, client: &Client, now: Time, out: &mut Vec<u8>) -> Outcome {
         match RequestHeader::parse(self.body.as_slice()) {
-            Ok(header) => core.dispatch(header, Pace::Patient, out),
+            Ok(header) => core.dispatch(client, header, Pace::Patient, now, out),
             Err((_, error)) => {
                 write_error_reply(out, self.id, &error);
                 Outcome::Replied
@@ -202,13 +231,19 @@ const KIND_BYTES: usize = 1;
 
 #[cfg(test)]
 mod tests {
-    use manager_protocol::{ErrorReply, split_frame, write_part, write_request_header};
+    use manager_protocol::{ErrorReply, SessionChoice, SessionToken, split_frame, write_part, write_request_header};
 
     use super::*;
     use crate::core::Limits;
 
     fn conversation() -> Conversation {
-        Conversation::new(Arc::new(Core::new(Limits::default())), 1 << 20)
+        conversation_with(1 << 20)
+    }
+
+    fn conversation_with(max_message: usize) -> Conversation {
+        let core = Arc::new(Core::new(Limits::default()));
+        let client = core.connect(0, SessionChoice::Own, SessionToken([0; 16])).unwrap();
+        Conversation::new(core, client, max_message)
     }
 
     fn ping(id: u64) -> Vec<u8> {
@@ -226,7 +261,7 @@ mod tests {
 
     fn hear(conversation: &mut Conversation, bytes: &[u8], out: &mut Vec<u8>) -> Result<Turn> {
         let (frame, _) = split_frame(bytes, 1 << 20).unwrap().unwrap();
-        conversation.hear(frame, out)
+        conversation.hear(frame, Time::ZERO, out)
     }
 
     fn error_reply(out: &[u8]) -> ErrorReply {
@@ -239,7 +274,7 @@ mod tests {
     fn a_small_request_is_answered_at_once() {
         let mut out = Vec::new();
         let frame = Frame { kind: FrameKind::Request, body: &ping(7) };
-        assert!(matches!(conversation().hear(frame, &mut out), Ok(Turn::Done)));
+        assert!(matches!(conversation().hear(frame, Time::ZERO, &mut out), Ok(Turn::Done)));
         assert_eq!(split_frame(&out, 100).unwrap().unwrap().0.kind, FrameKind::Reply);
     }
 
@@ -248,17 +283,17 @@ mod tests {
         let mut body = ping(7);
         body.resize(LARGE_REQUEST + 1, 0);
         let frame = Frame { kind: FrameKind::Request, body: &body };
-        assert!(matches!(conversation().hear(frame, &mut Vec::new()), Ok(Turn::Patient(7))));
+        assert!(matches!(conversation().hear(frame, Time::ZERO, &mut Vec::new()), Ok(Turn::Patient(7))));
     }
 
     #[test]
     fn a_request_that_does_not_parse_is_refused_if_its_id_is_known() {
         let mut out = Vec::new();
         let frame = Frame { kind: FrameKind::Request, body: &[0x94, 0x07, 0xc0, 0x00, 0x90] };
-        assert!(matches!(conversation().hear(frame, &mut out), Ok(Turn::Done)));
+        assert!(matches!(conversation().hear(frame, Time::ZERO, &mut out), Ok(Turn::Done)));
         assert_eq!((error_reply(&out).id, error_reply(&out).code), (7, Code::MalformedRequest.number()));
         let frame = Frame { kind: FrameKind::Request, body: &[0xc0] };
-        assert_eq!(conversation().hear(frame, &mut out).unwrap_err().code, Code::MalformedFrame);
+        assert_eq!(conversation().hear(frame, Time::ZERO, &mut out).unwrap_err().code, Code::MalformedFrame);
     }
 
     #[test]
@@ -272,7 +307,7 @@ mod tests {
             panic!("the last part makes it whole");
         };
         assert_eq!((job.id, job.body.as_slice()), (9, &ping(9)[..]));
-        assert!(matches!(job.run(&conversation.core, &mut out), Outcome::Replied));
+        assert!(matches!(job.run(&conversation.core, &conversation.client, Time::ZERO, &mut out), Outcome::Replied));
         assert!(!conversation.is_inside_message());
     }
 
@@ -283,7 +318,7 @@ mod tests {
         hear(&mut mixed, &part(1, false, b"x"), &mut out).unwrap();
         assert_eq!(hear(&mut mixed, &part(2, false, b"x"), &mut out).unwrap_err().code, Code::MalformedFrame);
 
-        let mut long = Conversation::new(Arc::new(Core::new(Limits::default())), 3);
+        let mut long = conversation_with(3);
         assert_eq!(hear(&mut long, &part(1, false, b"four"), &mut out).unwrap_err().code, Code::FrameTooLarge);
 
         let content = [&[FrameKind::Request as u8], &ping(9)[..]].concat();
@@ -294,7 +329,7 @@ mod tests {
     #[test]
     fn frames_out_of_turn_end_the_conversation() {
         for kind in [FrameKind::Hello, FrameKind::Welcome, FrameKind::Reply, FrameKind::Goodbye] {
-            let error = conversation().hear(Frame { kind, body: &[0xc0] }, &mut Vec::new()).unwrap_err();
+            let error = conversation().hear(Frame { kind, body: &[0xc0] }, Time::ZERO, &mut Vec::new()).unwrap_err();
             assert_eq!(error.code, Code::MalformedFrame);
         }
     }
@@ -303,7 +338,7 @@ mod tests {
     fn a_cancel_of_what_is_unknown_is_ignored() {
         let mut out = Vec::new();
         let frame = Frame { kind: FrameKind::Cancel, body: &[0x91, 0x05] };
-        assert!(matches!(conversation().hear(frame, &mut out), Ok(Turn::Done)));
+        assert!(matches!(conversation().hear(frame, Time::ZERO, &mut out), Ok(Turn::Done)));
         assert!(out.is_empty());
     }
 }

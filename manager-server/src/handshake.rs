@@ -2,13 +2,20 @@
 //!
 //! Until a peer has said hello it costs one small buffer and is believed nothing.
 
+use std::io;
+use std::sync::Arc;
+
 use manager_protocol::{
-    Code, Error, Frame, FrameKind, Hello, MAX_HELLO_BYTES, PROTOCOL_VERSION, Welcome, decode_body, write_control,
+    Code, Error, Frame, FrameKind, Hello, MAX_HELLO_BYTES, PROTOCOL_VERSION, SessionChoice, SessionToken, Welcome,
+    decode_body, write_control,
 };
+use rustix::rand::GetRandomFlags;
 use tokio::net::unix::UCred;
 use tokio::time::timeout;
 
 use crate::config::Config;
+use crate::core::Client;
+use crate::process::end_with_process;
 use crate::wire::{Ending, Wire};
 use crate::worker::Shared;
 
@@ -22,21 +29,38 @@ pub(crate) fn admit(config: &Config, uid: u32, gid: u32) -> Result<(), Error> {
 }
 
 /// Waits for the hello and answers it. Requests may have arrived right behind it.
-pub(crate) async fn greet(wire: &mut Wire, shared: &Shared, peer: &UCred) -> Result<(), Ending> {
+pub(crate) async fn greet(wire: &mut Wire, shared: &Arc<Shared>, peer: &UCred) -> Result<Client, Ending> {
     let limit = shared.config.hello_timeout;
     let hello = timeout(limit, hello(wire))
         .await
         .map_err(|_| Error::new(Code::TooSlow, format!("no whole hello within {limit:?}")))??;
     tracing::debug!(uid = peer.uid(), pid = peer.pid(), client = shortened(&hello.client), "a client connected");
+    let client = shared.core.connect(peer.uid(), hello.session, draw_token()?)?;
+    if hello.session == SessionChoice::New(true) {
+        end_with_process(client.watch(), peer, shared);
+    }
     let welcome = Welcome {
         protocol: PROTOCOL_VERSION,
         server: format!("manager-server {}", env!("CARGO_PKG_VERSION")),
         epoch: shared.core.epoch(),
         max_frame: shared.config.limits.max_frame as u64,
         max_message: shared.config.limits.max_message as u64,
+        session: client.session(),
+        token: client.token(),
+        grace_ms: u64::try_from(shared.config.limits.grace.as_millis()).unwrap_or(u64::MAX),
     };
     write_control(&mut wire.out, FrameKind::Welcome, &welcome);
-    wire.flush().await
+    Ok(client)
+}
+
+/// What nobody can guess.
+fn draw_token() -> io::Result<SessionToken> {
+    let mut token = [0; 16];
+    let mut drawn = 0;
+    while drawn < token.len() {
+        drawn += rustix::rand::getrandom(&mut token[drawn..], GetRandomFlags::empty())?;
+    }
+    Ok(SessionToken(token))
 }
 
 async fn hello(wire: &mut Wire) -> Result<Hello, Ending> {
@@ -84,7 +108,11 @@ mod tests {
 
     fn hello(protocol: u16) -> Vec<u8> {
         let mut out = Vec::new();
-        write_control(&mut out, FrameKind::Hello, &Hello { protocol, client: "test".into() });
+        write_control(
+            &mut out,
+            FrameKind::Hello,
+            &Hello { protocol, client: "test".into(), session: SessionChoice::Own },
+        );
         out.split_off(5)
     }
 

@@ -23,12 +23,14 @@ pub mod daemon;
 mod accept;
 #[cfg(feature = "daemon")]
 mod args;
+mod clock;
 mod config;
 mod connection;
 mod conversation;
 mod handshake;
 mod inbox;
 mod listener;
+mod process;
 mod server;
 mod stop;
 mod wire;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
+use std::time::Instant;
 use std::{error, fmt, io};
 
 use manager_socket::SocketError;
@@ -11,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::accept::Acceptor;
 use crate::config::Config;
-use crate::core::Core;
+use crate::core::{Census, Core};
 use crate::listener::{self, SocketFile};
 use crate::stop::StopSwitch;
 use crate::worker::{Shared, Worker};
@@ -23,6 +24,7 @@ use crate::worker::{Shared, Worker};
 #[derive(Debug)]
 pub struct Server {
     socket: PathBuf,
+    core: Arc<Core>,
     switches: Vec<StopSwitch>,
     threads: Vec<JoinHandle<()>>,
     // Dropped in this order: the lock is let go of before its directory is removed.
@@ -79,15 +81,16 @@ impl Server {
         let (senders, receivers): (Vec<_>, Vec<_>) =
             (0..config.workers).map(|_| tokio::sync::mpsc::unbounded_channel()).unzip();
         let mut acceptor = Some(Acceptor::new(listener, senders, &config));
+        let core = Arc::new(Core::new(config.limits.clone()));
         let mut server = Self {
             socket: config.socket.clone(),
+            core: Arc::clone(&core),
             switches: Vec::new(),
             threads: Vec::new(),
             file,
             _private: config.private.take(),
         };
-        let core = Arc::new(Core::new(config.limits.clone()));
-        let shared = Arc::new(Shared { core, config, stalled: AtomicU64::new(0) });
+        let shared = Arc::new(Shared { core, config, started: Instant::now(), stalled: AtomicU64::new(0) });
 
         let failed = |source| StartError::System { attempt: "start a worker".into(), source };
         let (started, reports) = mpsc::channel();
@@ -108,6 +111,12 @@ impl Server {
     #[must_use]
     pub fn socket(&self) -> &Path {
         &self.socket
+    }
+
+    /// Counts what the server holds at the moment.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        self.core.census()
     }
 
     /// Stops accepting, answers what has arrived, tells every client, and waits for all of that, for

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::Sender;
+use std::time::Instant;
 use std::{io, thread};
 
 use tokio::runtime::{Builder, Runtime};
@@ -11,9 +12,10 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::accept::{Acceptor, Arrival};
+use crate::clock::keep_time;
 use crate::config::Config;
 use crate::connection;
-use crate::core::Core;
+use crate::core::{Core, Time};
 use crate::stop::Stop;
 
 /// What all workers share.
@@ -23,8 +25,17 @@ pub(crate) struct Shared {
     pub(crate) core: Arc<Core>,
     /// How it is to be served.
     pub(crate) config: Config,
+    /// When the server started: the core's time is counted from here.
+    pub(crate) started: Instant,
     /// How many clients were disconnected because they took no replies.
     pub(crate) stalled: AtomicU64,
+}
+
+impl Shared {
+    /// The time, as the core counts it.
+    pub(crate) fn now(&self) -> Time {
+        self.started.elapsed()
+    }
 }
 
 /// One worker, before it runs.
@@ -61,7 +72,10 @@ impl Worker {
             let acceptor = self.acceptor.map(|acceptor| acceptor.listen(self.stop.clone())).transpose();
             match acceptor {
                 Ok(None) => {}
-                Ok(Some(accepting)) => drop(connections.spawn(accepting)),
+                Ok(Some(accepting)) => {
+                    connections.spawn(accepting);
+                    connections.spawn(keep_time(Arc::clone(&self.shared), self.stop.clone()));
+                }
                 Err(error) => return report(started, Err(error)),
             }
             report(started, Ok(()));

@@ -12,7 +12,7 @@ use std::{fs, thread};
 
 use manager_protocol::{
     Assembly, Code, ErrorReply, Frame, FrameKind, Goodbye, Hello, Operation, PROTOCOL_VERSION, Part, ReplyHeader,
-    decode_body, finish_frame, split_frame, start_frame, write_control, write_request_header,
+    SessionChoice, decode_body, finish_frame, split_frame, start_frame, write_control, write_request_header,
 };
 
 /// A client that speaks frames and checks nothing.
@@ -118,7 +118,7 @@ impl Raw {
 
 pub fn hello(protocol: u16) -> Vec<u8> {
     let mut out = Vec::new();
-    write_control(&mut out, FrameKind::Hello, &Hello { protocol, client: "raw".into() });
+    write_control(&mut out, FrameKind::Hello, &Hello { protocol, client: "raw".into(), session: SessionChoice::Own });
     out
 }
 
