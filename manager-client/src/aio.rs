@@ -18,12 +18,16 @@
 
 mod driver;
 mod manager;
+mod request;
 mod task;
+mod wire;
 
 use std::future::Future;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use manager_protocol::Row;
@@ -33,13 +37,73 @@ pub use self::manager::Manager;
 use crate::calls::{Calls, Outcomes};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Reason, Result};
-use crate::link::{Answer, DirectLink, Link, Target};
+use crate::link::{Answer, DirectLink, Link, Target, thread_number};
 
 /// A dict whose methods give futures. See [`ManagerDict`](crate::ManagerDict).
 pub type ManagerDict<K, V> = crate::ManagerDict<K, V, Async>;
 
 /// A list whose methods give futures. See [`ManagerList`](crate::ManagerList).
 pub type ManagerList<T> = crate::ManagerList<T, Async>;
+
+/// A queue whose methods give futures. See [`ManagerQueue`](crate::ManagerQueue).
+pub type ManagerQueue<T> = crate::ManagerQueue<T, Async>;
+
+/// An item on loan whose methods give futures. See [`Lease`](crate::Lease).
+pub type Lease<T> = crate::Lease<T, Async>;
+
+/// An end of a pipe whose methods give futures. See [`PipeEnd`](crate::PipeEnd).
+pub type PipeEnd<S, R> = crate::PipeEnd<S, R, Async>;
+
+/// Both ends of a pipe whose methods give futures. See [`PipeEnds`](crate::PipeEnds).
+pub type PipeEnds<A, B> = crate::PipeEnds<A, B, Async>;
+
+/// The end of a one-way pipe that receives, whose methods give futures. See [`PipeReceiver`](crate::PipeReceiver).
+pub type PipeReceiver<T> = crate::PipeReceiver<T, Async>;
+
+/// The end of a one-way pipe that sends, whose methods give futures. See [`PipeSender`](crate::PipeSender).
+pub type PipeSender<T> = crate::PipeSender<T, Async>;
+
+/// A lock whose methods give futures. See [`ManagerLock`](crate::ManagerLock).
+pub type ManagerLock = crate::ManagerLock<Async>;
+
+/// A lock without an owner, whose methods give futures. See [`OwnerlessLock`](crate::OwnerlessLock).
+pub type OwnerlessLock = crate::OwnerlessLock<Async>;
+
+/// A reentrant lock whose methods give futures. See [`ManagerRLock`](crate::ManagerRLock).
+pub type ManagerRLock = crate::ManagerRLock<Async>;
+
+/// A lock that was acquired, whose `release` gives a future. See [`LockGuard`](crate::LockGuard).
+pub type LockGuard = crate::LockGuard<Async>;
+
+/// A semaphore whose methods give futures. See [`ManagerSemaphore`](crate::ManagerSemaphore).
+pub type ManagerSemaphore = crate::ManagerSemaphore<Async>;
+
+/// A permit whose `release` gives a future. See [`Permit`](crate::Permit).
+pub type Permit = crate::Permit<Async>;
+
+/// An event whose methods give futures. See [`ManagerEvent`](crate::ManagerEvent).
+pub type ManagerEvent = crate::ManagerEvent<Async>;
+
+/// A condition whose methods give futures. See [`ManagerCondition`](crate::ManagerCondition).
+pub type ManagerCondition = crate::ManagerCondition<Async>;
+
+/// A condition's lock that was acquired, whose methods give futures. See [`ConditionGuard`](crate::ConditionGuard).
+pub type ConditionGuard = crate::ConditionGuard<Async>;
+
+/// A barrier whose methods give futures. See [`ManagerBarrier`](crate::ManagerBarrier).
+pub type ManagerBarrier = crate::ManagerBarrier<Async>;
+
+/// A namespace whose methods give futures. See [`ManagerNamespace`](crate::ManagerNamespace).
+pub type ManagerNamespace = crate::ManagerNamespace<Async>;
+
+/// A set whose methods give futures. See [`ManagerSet`](crate::ManagerSet).
+pub type ManagerSet<T> = crate::ManagerSet<T, Async>;
+
+/// A value whose methods give futures. See [`ManagerValue`](crate::ManagerValue).
+pub type ManagerValue<T> = crate::ManagerValue<T, Async>;
+
+/// An array whose methods give futures. See [`ManagerArray`](crate::ManagerArray).
+pub type ManagerArray<T> = crate::ManagerArray<T, Async>;
 
 /// A pipeline whose `send` gives a future. See [`Pipeline`](crate::Pipeline).
 pub type Pipeline = crate::Pipeline<Async>;
@@ -53,8 +117,12 @@ pub type Attempt = crate::Attempt<Async>;
 /// What can be set before a manager connects. See [`Options`](crate::Options).
 pub type Options = crate::Options<Async>;
 
+pub use crate::array::Stream as ArrayStream;
 pub use crate::dict::Stream as DictStream;
 pub use crate::list::Stream as ListStream;
+pub use crate::pipe::Stream as PipeStream;
+pub use crate::queue::Stream as QueueStream;
+pub use crate::set::Stream as SetStream;
 
 /// A call under way.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
@@ -148,4 +216,34 @@ impl DirectLink for Async {
         }
         outcomes
     }
+
+    fn holder(&self) -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        CALLS | NEXT.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn reentrant_holder(&self) -> u64 {
+        match tokio::task::try_id() {
+            Some(task) => TASKS | BuildHasherDefault::<DefaultHasher>::new().hash_one(task) & (TASKS - 1),
+            None => thread_number(),
+        }
+    }
+
+    fn detach(&self, target: &Target, row: Row, encode: impl FnOnce(&mut Vec<u8>)) {
+        let mut arguments = Vec::new();
+        encode(&mut arguments);
+        self.driver.detach(row, target.object(), arguments);
+    }
+
+    fn era(&self) -> u64 {
+        self.driver.era()
+    }
 }
+
+/// What is set in the numbers of holders that are calls,
+const CALLS: u64 = 1 << 62;
+/// and of those that are tasks: neither is ever a thread's.
+const TASKS: u64 = 1 << 61;
+
+#[cfg(test)]
+mod tests;

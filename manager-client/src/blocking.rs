@@ -2,6 +2,8 @@
 //!
 //! There is no runtime and no other thread. Connections that are not in use wait in a small set.
 
+mod batch;
+
 use std::future::{Future, ready};
 use std::path::Path;
 use std::pin::pin;
@@ -12,10 +14,12 @@ use std::time::Duration;
 use manager_protocol::{Effect, Row};
 
 use crate::calls::{Calls, Outcomes};
-use crate::connection::{Connection, Deadline, Lost};
+use crate::connection::{Connection, Deadline, Delivery, Lost};
 use crate::endpoint::Endpoint;
-use crate::error::{Error, Result};
-use crate::link::{Answer, DirectLink, Link, Target};
+use crate::error::{Error, Reason, Result};
+use crate::link::{Answer, DirectLink, Link, Target, thread_number};
+use crate::retry::Backoff;
+use crate::session::{Begun, Session, Sessions};
 
 /// The link of the blocking proxies: a call returns when its reply is there.
 #[derive(Debug, Clone)]
@@ -27,6 +31,7 @@ pub struct Blocking {
 #[derive(Debug)]
 struct Driver {
     idle: Idle,
+    sessions: Sessions,
     // After the connections: an embedded server ends when this is dropped.
     endpoint: Endpoint,
 }
@@ -35,8 +40,8 @@ impl Blocking {
     /// Reaches the server once, so that a wrong path is found out here.
     pub(crate) fn connect(endpoint: Endpoint) -> Result<Self> {
         let timeout = endpoint.settings.timeout;
-        let connection = Connection::open(&endpoint, Deadline::after(timeout))?;
-        let driver = Driver { idle: Idle::default(), endpoint };
+        let driver = Driver { idle: Idle::default(), sessions: Sessions::new(), endpoint };
+        let connection = Connection::open(&driver.endpoint, &driver.sessions.current(), Deadline::after(timeout))?;
         driver.idle.put(connection);
         Ok(Self { driver: Arc::new(driver), timeout })
     }
@@ -47,14 +52,39 @@ impl Blocking {
 }
 
 impl Driver {
-    fn take(&self, deadline: Deadline) -> Result<Connection> {
-        match self.idle.take() {
+    fn take(&self, session: &Session, deadline: Deadline) -> Result<Connection> {
+        match self.idle.take(session) {
             Some(connection) => Ok(connection),
-            None => Connection::open(&self.endpoint, deadline),
+            None => self.open(session, deadline),
         }
     }
 
-    /// One request and its answer; on a fresh connection if the first one was stale.
+    /// A new connection. A session that was begun is not given up before the deadline, unless there is
+    /// no server any more.
+    fn open(&self, session: &Session, deadline: Deadline) -> Result<Connection> {
+        let mut backoff = Backoff::reconnecting();
+        loop {
+            match Connection::open(&self.endpoint, session, deadline) {
+                // Another one takes its place.
+                Err(error) if error.is_ended_session() => {}
+                Err(error) if error.is_lost_connection() && session.is_known() => {
+                    deadline.sleep(backoff.wait()).map_err(|late| late.because(error))?;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// The connection to go on with after one was lost.
+    fn reopen(&self, session: &Session, lost: &Error, deadline: Deadline) -> Result<Connection> {
+        if !lost.is_lost_connection() {
+            return Err(lost.clone());
+        }
+        session.was_cut();
+        self.open(session, deadline)
+    }
+
+    /// One request and its answer, over as many connections as it takes.
     fn call<T>(
         &self,
         row: Row,
@@ -63,10 +93,16 @@ impl Driver {
         decode: impl FnOnce(Answer<'_>) -> Result<T>,
         deadline: Deadline,
     ) -> Result<T> {
-        let mut connection = self.take(deadline)?;
-        let id = match connection.request(row, object, encode) {
-            Ok(id) => id,
+        let session = self.sessions.current();
+        let mut connection = self.take(&session, deadline)?;
+        connection.queue_news(&session);
+        let begun = Begun::new(&session, row.effect);
+        let id = begun.id();
+        let mut call = match connection.queue(id, row, object, encode) {
+            Ok(start) => Call { begun, effect: row.effect, generation: connection.generation(), start, sent: false },
             Err(error) => {
+                begun.finish();
+                connection.unqueue(&session);
                 self.idle.put(connection);
                 return Err(error);
             }
@@ -76,84 +112,98 @@ impl Driver {
         let mut deliver = |answered, outcome: Result<Answer<'_>>| match decode.take_if(|_| answered == id) {
             Some(decode) => {
                 value = Some(outcome.and_then(decode));
-                true
+                Delivery::Last
             }
-            None => false,
+            None => Delivery::Foreign,
         };
-        if let Err(lost) = connection.exchange(1, deadline, &mut deliver) {
-            let harmless = !lost.sent || row.effect == Effect::Read;
-            if !harmless || !lost.error.is_lost_connection() {
-                return Err(unanswered(lost, row.effect));
-            }
-            let next_id = connection.next_id();
-            connection = Connection::open(&self.endpoint, deadline)?;
-            connection.adopt(lost.requests, next_id);
-            connection.exchange(1, deadline, &mut deliver).map_err(|lost| unanswered(lost, row.effect))?;
+        while let Err(lost) = connection.exchange(&session, deadline, &mut deliver) {
+            call = self.resume(&session, &mut connection, call, &lost, deadline)?;
         }
+        call.begun.finish();
         self.idle.put(connection);
         value.expect("an exchange without an error has delivered the outcome")
     }
 
-    /// Several requests in one write; their outcomes in whatever order.
-    fn batch(&self, calls: &Calls, deadline: Deadline) -> Outcomes {
-        let mut outcomes = Outcomes::new(calls.len());
-        let mut connection = match self.take(deadline) {
-            Ok(connection) => connection,
+    /// Puts a new connection in the place of a lost one, with the call to be sent again under its id.
+    fn resume<'s>(
+        &self,
+        session: &Session,
+        connection: &mut Connection,
+        mut call: Call<'s>,
+        lost: &Lost,
+        deadline: Deadline,
+    ) -> Result<Call<'s>> {
+        call.sent |= lost.written > call.start;
+        let fresh = match self.reopen(session, &lost.error, deadline) {
+            Ok(fresh) => fresh,
             Err(error) => {
-                outcomes.fail_rest(|_| error.clone());
-                return outcomes;
+                if lost.written == lost.frames.len() {
+                    connection.cancel([call.begun.id()]);
+                }
+                return Err(call.fail(error));
             }
         };
-        // The calls by id: ids follow each other, but a call that is too large gets none.
-        let first_id = connection.next_id();
-        let mut sent = Vec::with_capacity(calls.len());
-        for (index, call) in calls.iter().enumerate() {
-            let encode = |out: &mut Vec<u8>| out.extend_from_slice(call.arguments);
-            match connection.request(call.row, call.target.object(), encode) {
-                Ok(_) => sent.push(index),
-                Err(error) => {
-                    outcomes.refuse(index, error);
-                }
+        if fresh.generation() != call.generation {
+            if call.sent && call.effect != Effect::Read {
+                self.idle.put(fresh);
+                call.begun.finish();
+                return Err(Error::new(Reason::SessionExpired).unanswered(call.effect));
+            }
+            call.generation = fresh.generation();
+        }
+        *connection = fresh;
+        connection.queue_news(session);
+        call.start = connection.queue_again(&lost.frames[call.start..]);
+        Ok(call)
+    }
+
+    /// Tells the server that the session ends.
+    fn leave(&self, session: &Session) {
+        while let Some(connection) = self.idle.take(session) {
+            if connection.leave() {
+                return;
             }
         }
-        let mut deliver = |id: u64, outcome: Result<Answer<'_>>| {
-            let place = id.checked_sub(first_id).and_then(|place| usize::try_from(place).ok());
-            match (place.and_then(|place| sent.get(place)), outcome) {
-                (Some(&index), Ok(answer)) => outcomes.answer(index, answer),
-                (Some(&index), Err(error)) => outcomes.refuse(index, error),
-                (None, _) => false,
-            }
-        };
-        let mut exchanged = connection.exchange(sent.len(), deadline, &mut deliver);
-        if let Err(lost) = exchanged {
-            exchanged = if lost.sent || !lost.error.is_lost_connection() {
-                Err(lost)
-            } else {
-                let next_id = connection.next_id();
-                let fresh = Connection::open(&self.endpoint, deadline);
-                match fresh {
-                    Ok(fresh) => {
-                        connection = fresh;
-                        connection.adopt(lost.requests, next_id);
-                        connection.exchange(sent.len(), deadline, &mut deliver)
-                    }
-                    Err(error) => Err(Lost { error, ..lost }),
-                }
-            };
+        if let Ok(connection) = Connection::open(&self.endpoint, session, Deadline::after(LEAVING)) {
+            connection.leave();
         }
-        match exchanged {
-            Ok(()) => self.idle.put(connection),
-            Err(lost) => outcomes.fail_rest(|index| match calls.get(index) {
-                Some(call) if lost.sent => lost.error.clone().unanswered(call.row.effect),
-                Some(_) | None => lost.error.clone(),
-            }),
-        }
-        outcomes
     }
 }
 
-fn unanswered(lost: Lost, effect: Effect) -> Error {
-    if lost.sent { lost.error.unanswered(effect) } else { lost.error }
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if let Some(session) = self.sessions.own()
+            && session.can_leave()
+        {
+            self.leave(&session);
+        }
+    }
+}
+
+/// A call that has no answer yet.
+#[derive(Debug)]
+struct Call<'s> {
+    begun: Begun<'s>,
+    effect: Effect,
+    /// The generation of the session that it was sent in.
+    generation: u32,
+    /// Where its frames begin in what is sent.
+    start: usize,
+    /// Whether any of it was sent, on whichever connection.
+    sent: bool,
+}
+
+impl Call<'_> {
+    /// There will be no answer: the error to return.
+    fn fail(self, error: Error) -> Error {
+        if self.sent {
+            // Given up with the drop.
+            error.unanswered(self.effect)
+        } else {
+            self.begun.finish();
+            error
+        }
+    }
 }
 
 impl Link for Blocking {
@@ -203,7 +253,24 @@ impl DirectLink for Blocking {
     }
 
     fn batch(&self, calls: Calls) -> impl Future<Output = Outcomes> + Send {
-        ready(self.driver.batch(&calls, Deadline::after(self.timeout)))
+        ready(batch::carry_out(&self.driver, &calls, Deadline::after(self.timeout)))
+    }
+
+    fn holder(&self) -> u64 {
+        thread_number()
+    }
+
+    fn reentrant_holder(&self) -> u64 {
+        thread_number()
+    }
+
+    fn detach(&self, target: &Target, row: Row, encode: impl FnOnce(&mut Vec<u8>)) {
+        // Who drops something cannot be told.
+        let _ = self.driver.call(row, target.object(), encode, |_| Ok(()), Deadline::after(self.timeout));
+    }
+
+    fn era(&self) -> u64 {
+        self.driver.sessions.current().era()
     }
 }
 
@@ -225,9 +292,9 @@ struct Idle {
 }
 
 impl Idle {
-    /// A connection of this process. Those that a fork inherited are closed without a word.
-    fn take(&self) -> Option<Connection> {
-        self.places.iter().filter_map(|place| place.try_lock().ok()?.take()).find(Connection::is_own)
+    /// A connection of this session. Those that a fork inherited are closed without a word.
+    fn take(&self, session: &Session) -> Option<Connection> {
+        self.places.iter().filter_map(|place| place.try_lock().ok()?.take()).find(|found| found.is_of(session))
     }
 
     /// Keeps a connection, if it is worth keeping and there is a place for it.
@@ -248,3 +315,9 @@ impl Idle {
 
 /// More threads than this at once, and some open a connection for each call.
 const PLACES: usize = 32;
+
+/// How long it may take to reach the server for telling that the session ends.
+const LEAVING: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use manager_protocol::{ObjectId, Row};
+use manager_protocol::{Cancel, FrameKind, Leave, ObjectId, Row, write_control};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
@@ -17,16 +17,20 @@ use crate::inbox::{Inbox, protocol};
 use crate::link::Answer;
 use crate::request::{Limits, write_request};
 use crate::retry::Backoff;
+use crate::session::Session;
 
 /// A stream to the server on which no request is under way.
 pub(crate) struct Connection {
     stream: UnixStream,
     /// The process that opened it: a fork must not speak on the same stream.
     pid: u32,
+    /// Which of the session's generations it is of.
+    generation: u32,
     inbox: Inbox,
-    /// Requests not sent yet.
+    /// Frames not sent yet.
     outbox: Vec<u8>,
-    next_id: u64,
+    /// The given up changes whose cancelling is in the outbox.
+    cancelling: Vec<u64>,
     limits: Limits,
 }
 
@@ -40,17 +44,28 @@ impl std::fmt::Debug for Connection {
 /// A connection that is of no more use.
 pub(crate) struct Lost {
     pub(crate) error: Error,
-    /// Whether anything was sent.
-    pub(crate) sent: bool,
-    /// What was to be sent, for another try.
-    pub(crate) requests: Vec<u8>,
+    /// How many bytes of the frames were sent.
+    pub(crate) written: usize,
+    /// The frames that were to be sent, for another try.
+    pub(crate) frames: Vec<u8>,
 }
 
 impl std::fmt::Debug for Lost {
     /// Without what is in it: keys and values never reach a log.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Lost").field("error", &self.error).field("sent", &self.sent).finish_non_exhaustive()
+        f.debug_struct("Lost").field("error", &self.error).field("written", &self.written).finish_non_exhaustive()
     }
+}
+
+/// What a caller says of an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// Nobody awaits it here.
+    Foreign,
+    /// More is awaited.
+    More,
+    /// Nothing more has to be waited for.
+    Last,
 }
 
 /// When a call must be over.
@@ -67,36 +82,43 @@ impl Deadline {
     }
 
     /// The time left; `None` for ever.
-    fn left(self) -> Result<Option<Duration>> {
+    pub(crate) fn left(self) -> Result<Option<Duration>> {
         let Some(at) = self.at else { return Ok(None) };
         let left = at.saturating_duration_since(Instant::now());
         if left.is_zero() { Err(Error::new(Reason::Timeout(self.timeout))) } else { Ok(Some(left)) }
+    }
+
+    /// Waits for so long, but not beyond the deadline.
+    pub(crate) fn sleep(self, time: Duration) -> Result<()> {
+        std::thread::sleep(time.min(self.left()?.unwrap_or(Duration::MAX)));
+        Ok(())
     }
 }
 
 impl Connection {
     /// Connects and exchanges the hello.
-    pub(crate) fn open(endpoint: &Endpoint, deadline: Deadline) -> Result<Self> {
+    pub(crate) fn open(endpoint: &Endpoint, session: &Session, deadline: Deadline) -> Result<Self> {
+        let mut entry = session.enter(deadline)?;
         let mut backoff = Backoff::new();
         let stream = loop {
             if let Some(stream) = endpoint.open()? {
                 break stream;
             }
-            let left = deadline.left()?.unwrap_or(Duration::MAX);
-            std::thread::sleep(backoff.wait().min(left));
+            deadline.sleep(backoff.wait())?;
         };
         let mut connection = Self {
             stream,
-            pid: std::process::id(),
+            pid: session.pid(),
+            generation: entry.generation(),
             inbox: Inbox::new(endpoint.settings.max_message),
             outbox: Vec::new(),
-            next_id: 1,
+            cancelling: Vec::new(),
             limits: Limits { frame: 0, message: 0 },
         };
-        write_hello(&mut connection.outbox);
+        write_hello(&mut connection.outbox, entry.choice());
         let limits = connection.run(deadline, |inbox| {
             Ok(match inbox.frame()? {
-                Some(answer) => Some(endpoint.admit(answer)?),
+                Some(answer) => Some(endpoint.admit(answer, &mut entry)?),
                 None => None,
             })
         });
@@ -105,9 +127,13 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Whether this process opened it.
-    pub(crate) fn is_own(&self) -> bool {
-        self.pid == std::process::id()
+    /// Whether it was opened by this session, and the server has the session still as far as is known.
+    pub(crate) fn is_of(&self, session: &Session) -> bool {
+        self.pid == session.pid() && self.generation == session.generation()
+    }
+
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation
     }
 
     /// Whether nothing is left over from the last call.
@@ -115,73 +141,118 @@ impl Connection {
         self.inbox.is_empty() && self.outbox.is_empty()
     }
 
-    /// Queues a request and returns its id. Ids of one connection follow each other.
+    /// Queues what the session has to tell, to be sent in front of requests.
+    pub(crate) fn queue_news(&mut self, session: &Session) {
+        if let Some(news) = session.take_news(self.limits) {
+            news.write(&mut self.outbox);
+            self.cancelling.extend(news.cancels);
+        }
+    }
+
+    /// Queues a request; where its frames begin.
     ///
     /// # Errors
     /// If the server would not take it; nothing was queued.
-    pub(crate) fn request(&mut self, row: Row, object: ObjectId, encode: impl FnOnce(&mut Vec<u8>)) -> Result<u64> {
-        let id = self.next_id;
+    pub(crate) fn queue(
+        &mut self,
+        id: u64,
+        row: Row,
+        object: ObjectId,
+        encode: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<usize> {
+        let start = self.outbox.len();
         if let Some(mut parts) = write_request(&mut self.outbox, id, row, object, encode, self.limits)? {
             while !parts.is_done() {
                 parts.write_next(&mut self.outbox, self.limits);
             }
         }
-        self.next_id += 1;
-        Ok(id)
+        Ok(start)
     }
 
-    /// Takes over requests that another connection could not send, ids included.
-    pub(crate) fn adopt(&mut self, requests: Vec<u8>, next_id: u64) {
-        self.outbox = requests;
-        self.next_id = next_id;
+    /// Queues frames that another connection could not send, or whose answer it lost; where they begin.
+    pub(crate) fn queue_again(&mut self, frames: &[u8]) -> usize {
+        let start = self.outbox.len();
+        self.outbox.extend_from_slice(frames);
+        start
     }
 
-    /// The id that the next request will have.
-    pub(crate) fn next_id(&self) -> u64 {
-        self.next_id
+    /// Takes back what was queued, when there is no request behind it after all.
+    pub(crate) fn unqueue(&mut self, session: &Session) {
+        if !self.outbox.is_empty() {
+            self.outbox.clear();
+            session.was_cut();
+            session.give_up(self.cancelling.drain(..));
+        }
     }
 
-    /// Sends what is queued and takes so many outcomes. `deliver` says whether it awaits that id.
+    /// Sends what is queued and takes outcomes, until `deliver` says that it was the last.
     ///
     /// # Errors
-    /// If an outcome did not come in time, or cannot come any more. The connection must be dropped.
+    /// If an outcome did not come in time, or cannot come any more. The connection is of no more use
+    /// then, but for [`cancel`](Self::cancel).
     pub(crate) fn exchange(
         &mut self,
-        mut awaited: usize,
+        session: &Session,
         deadline: Deadline,
-        deliver: &mut dyn FnMut(u64, Result<Answer<'_>>) -> bool,
+        deliver: &mut dyn FnMut(u64, Result<Answer<'_>>) -> Delivery,
     ) -> Result<(), Lost> {
-        if awaited == 0 {
-            return Ok(());
-        }
-        self.run(deadline, |inbox| {
+        let exchanged = self.run(deadline, |inbox| {
             while let Some(message) = inbox.next()? {
-                if !deliver(message.id, message.outcome) {
-                    return Err(protocol("an answer to a request that was not made"));
-                }
-                awaited -= 1;
-                if awaited == 0 {
-                    return Ok(Some(()));
+                match deliver(message.id, message.outcome) {
+                    Delivery::Last => return Ok(Some(())),
+                    Delivery::More => {}
+                    // Late: the answer to a request that was given up.
+                    Delivery::Foreign if session.was_begun(message.id) => {}
+                    Delivery::Foreign => return Err(protocol("an answer to a request that was not made")),
                 }
             }
             Ok(None)
-        })
+        });
+        let cancelling = std::mem::take(&mut self.cancelling);
+        match &exchanged {
+            // What came before an answered request has arrived.
+            Ok(()) if cancelling.is_empty() => {}
+            Ok(()) => session.finish_all(cancelling),
+            Err(lost) => {
+                session.give_up(cancelling);
+                if lost.error.is_session_goodbye() {
+                    session.expire(self.generation);
+                }
+            }
+        }
+        exchanged
+    }
+
+    /// Tells the server, if that can be done without waiting, that nobody waits for these any more.
+    pub(crate) fn cancel(&mut self, ids: impl IntoIterator<Item = u64>) {
+        for id in ids {
+            write_control(&mut self.outbox, FrameKind::Cancel, &Cancel { id });
+        }
+        // If it cannot, the next connection tells it.
+        let _ = self.write(&mut 0);
+    }
+
+    /// Tells the server that the session ends; whether that was sent.
+    pub(crate) fn leave(mut self) -> bool {
+        write_control(&mut self.outbox, FrameKind::Leave, &Leave());
+        let mut written = 0;
+        self.write(&mut written).is_ok() && written == self.outbox.len()
     }
 
     /// Writes what is queued, and reads until `look` has found what it wants.
     fn run<T>(&mut self, deadline: Deadline, look: impl FnMut(&mut Inbox) -> Result<Option<T>>) -> Result<T, Lost> {
         let mut written = 0;
         let outcome = self.converse(&mut written, deadline, look);
-        let requests = std::mem::take(&mut self.outbox);
+        let frames = std::mem::take(&mut self.outbox);
         match outcome {
             Ok(value) => {
-                if requests.capacity() <= KEPT {
-                    self.outbox = requests;
+                if frames.capacity() <= KEPT {
+                    self.outbox = frames;
                     self.outbox.clear();
                 }
                 Ok(value)
             }
-            Err(error) => Err(Lost { error, sent: written > 0, requests }),
+            Err(error) => Err(Lost { error, written, frames }),
         }
     }
 
@@ -192,7 +263,8 @@ impl Connection {
         deadline: Deadline,
         mut look: impl FnMut(&mut Inbox) -> Result<Option<T>>,
     ) -> Result<T> {
-        let mut found = None;
+        // What came with the answers to the last calls.
+        let mut found = if self.inbox.is_empty() { None } else { look(&mut self.inbox)? };
         loop {
             self.write(written)?;
             let all_written = *written == self.outbox.len();

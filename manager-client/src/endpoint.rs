@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use manager_protocol::{Frame, FrameKind, Hello, PROTOCOL_VERSION, Welcome, decode_body, write_control};
+use manager_protocol::{Frame, FrameKind, Hello, PROTOCOL_VERSION, SessionChoice, Welcome, decode_body, write_control};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 #[cfg(feature = "embedded")]
@@ -14,6 +14,7 @@ use crate::error::{Error, Reason, Result, cannot_connect};
 use crate::inbox::{goodbye, not_the_protocol, protocol};
 use crate::options::Settings;
 use crate::request::Limits;
+use crate::session::Entry;
 
 /// A server's socket, and the server's epoch once it was reached.
 #[derive(Debug)]
@@ -94,10 +95,15 @@ impl Endpoint {
         }
     }
 
-    /// Judges the server's answer to the hello.
-    pub(crate) fn admit(&self, answer: Frame<'_>) -> Result<Limits> {
+    /// Judges the server's answer to the hello, which was about a session.
+    pub(crate) fn admit(&self, answer: Frame<'_>, entry: &mut Entry<'_>) -> Result<Limits> {
         if answer.kind == FrameKind::Goodbye {
-            return Err(goodbye(answer));
+            let error = goodbye(answer);
+            if entry.joins() && error.is_session_goodbye() {
+                entry.expire();
+                return Err(Error::new(Reason::SessionExpired).because(error));
+            }
+            return Err(error);
         }
         if answer.kind != FrameKind::Welcome {
             return Err(protocol("an answer to the hello that is neither a welcome nor a goodbye"));
@@ -109,6 +115,7 @@ impl Endpoint {
         if *self.epoch.get_or_init(|| welcome.epoch) != welcome.epoch {
             return Err(Error::new(Reason::Restarted(self.path.clone())));
         }
+        entry.welcome(welcome.session, welcome.token, welcome.grace_ms)?;
         let size = |claimed: u64| usize::try_from(claimed).unwrap_or(usize::MAX).min(LARGEST_FRAME);
         Ok(Limits {
             frame: size(welcome.max_frame),
@@ -118,9 +125,9 @@ impl Endpoint {
 }
 
 /// Appends the client's first frame.
-pub(crate) fn write_hello(out: &mut Vec<u8>) {
+pub(crate) fn write_hello(out: &mut Vec<u8>, session: SessionChoice) {
     let client = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned();
-    write_control(out, FrameKind::Hello, &Hello { protocol: PROTOCOL_VERSION, client });
+    write_control(out, FrameKind::Hello, &Hello { protocol: PROTOCOL_VERSION, client, session });
 }
 
 /// The length of a frame is 4 bytes.

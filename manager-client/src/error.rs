@@ -2,6 +2,8 @@
 //!
 //! A message names the operation and the object; it never holds a key or a value.
 
+mod refusals;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,6 +50,8 @@ pub(crate) enum Reason {
     Restarted(PathBuf),
     /// The connection ended in the middle.
     Broken,
+    /// The session ended on the server, and with it what it remembered.
+    SessionExpired,
     /// What the server sends is not this protocol.
     Protocol,
     /// No reply within this time.
@@ -91,7 +95,17 @@ impl Error {
 
     /// The refusal of a request with a code as the wire has it.
     pub(crate) fn refused(code: u16, message: String) -> Self {
-        Self::new(Reason::Refused { code: Code::from_number(code), message })
+        let code = Code::from_number(code);
+        let mut error = Self::new(Reason::Refused { code, message });
+        // Refused was its repetition; what became of the request itself is forgotten.
+        error.0.outcome_unknown = code == Some(Code::StaleRequest);
+        error
+    }
+
+    /// The same error, with what led to it.
+    pub(crate) fn because(mut self, cause: Self) -> Self {
+        self.0.source = Some(Arc::new(cause));
+        self
     }
 
     /// The same error, naming what was attempted, unless it names something already.
@@ -119,6 +133,7 @@ impl Error {
             | Reason::ForeignServer { .. }
             | Reason::Restarted(_)
             | Reason::Broken
+            | Reason::SessionExpired
             | Reason::Protocol
             | Reason::Timeout(_)
             | Reason::Encode
@@ -151,6 +166,7 @@ impl Error {
             Reason::NoServer(_)
                 | Reason::Restarted(_)
                 | Reason::Broken
+                | Reason::SessionExpired
                 | Reason::Protocol
                 | Reason::ReplyTooLarge { .. }
                 | Reason::Goodbye { .. }
@@ -161,48 +177,6 @@ impl Error {
     #[must_use]
     pub fn is_outcome_unknown(&self) -> bool {
         self.0.outcome_unknown
-    }
-
-    /// Whether the object, or the name, is of another kind than the proxy.
-    #[must_use]
-    pub fn is_wrong_kind(&self) -> bool {
-        self.code() == Some(Code::WrongKind)
-    }
-
-    /// Whether an index was outside of the list.
-    #[must_use]
-    pub fn is_out_of_range(&self) -> bool {
-        self.code() == Some(Code::OutOfRange)
-    }
-
-    /// Whether a sum did not fit its type.
-    #[must_use]
-    pub fn is_overflow(&self) -> bool {
-        self.code() == Some(Code::Overflow)
-    }
-
-    /// Whether arithmetic was tried on something that is not a number.
-    #[must_use]
-    pub fn is_not_a_number(&self) -> bool {
-        self.code() == Some(Code::NotANumber)
-    }
-
-    /// Whether values could not be put in order.
-    #[must_use]
-    pub fn is_no_order(&self) -> bool {
-        self.code() == Some(Code::NoOrder)
-    }
-
-    /// Whether a transaction found another version than it expected; nothing was done.
-    #[must_use]
-    pub fn is_conflict(&self) -> bool {
-        self.code() == Some(Code::Conflict)
-    }
-
-    /// Whether the object was deleted.
-    #[must_use]
-    pub fn is_no_such_object(&self) -> bool {
-        self.code() == Some(Code::NoSuchObject)
     }
 
     /// Whether a limit, of this client or of the server, was in the way.
@@ -219,10 +193,12 @@ impl Error {
         matches!(self.0.reason, Reason::Restarted(_))
     }
 
-    /// Whether the server is shutting down.
+    /// Whether the session ended on the server: what it held was let go, and what it remembered is forgotten.
+    ///
+    /// Later calls go on in a new session.
     #[must_use]
-    pub fn is_shutting_down(&self) -> bool {
-        self.code() == Some(Code::ShuttingDown)
+    pub fn is_session_expired(&self) -> bool {
+        self.is_ended_session() || self.code() == Some(Code::SessionExpired)
     }
 
     /// Whether an argument was refused: it cannot be encoded, or makes no sense to the operation.
@@ -269,9 +245,23 @@ impl Error {
         Self::new(Reason::Goodbye { code: Code::from_number(code), message })
     }
 
-    /// Whether the same call on a fresh connection may succeed.
+    /// Whether only the connection was lost: the session may go on over another one.
     pub(crate) fn is_lost_connection(&self) -> bool {
-        matches!(self.0.reason, Reason::Broken | Reason::Goodbye { .. })
+        matches!(
+            self.0.reason,
+            Reason::Broken
+                | Reason::Goodbye { code: Some(Code::TooSlow | Code::TooManyConnections | Code::SessionExpired), .. }
+        )
+    }
+
+    /// Whether the server said goodbye because the session has ended, or is not this client's (any more).
+    pub(crate) fn is_session_goodbye(&self) -> bool {
+        matches!(self.0.reason, Reason::Goodbye { code: Some(Code::SessionExpired | Code::NotAuthorised), .. })
+    }
+
+    /// Whether a connection could not join the session: it has ended.
+    pub(crate) fn is_ended_session(&self) -> bool {
+        matches!(self.0.reason, Reason::SessionExpired)
     }
 }
 
@@ -322,6 +312,9 @@ fn write_reason(f: &mut fmt::Formatter<'_>, reason: &Reason, attempted: &str) ->
             write!(f, "the server at {} was restarted and its objects are gone; connect anew", path.display())
         }
         Reason::Broken => f.write_str("the connection to the server broke"),
+        Reason::SessionExpired => {
+            f.write_str("the session ended on the server: it was without a connection for too long, or was closed")
+        }
         Reason::Protocol => f.write_str("the server sent something that is not of this protocol"),
         Reason::Timeout(time) => write!(f, "no reply within {time:?}"),
         Reason::Encode => f.write_str("an argument cannot be encoded"),

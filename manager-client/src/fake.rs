@@ -6,9 +6,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
+use std::sync::Arc;
+
 use manager_protocol::{
-    FrameKind, Operation, RequestHeader, Welcome, finish_frame, manager, split_frame, start_frame, write_control,
-    write_reply_header,
+    Code, FrameKind, Goodbye, Hello, Operation, RequestHeader, SessionChoice, SessionToken, Welcome, decode_body,
+    finish_frame, manager, split_frame, start_frame, write_control, write_reply_header,
 };
 
 /// A socket at which a script answers.
@@ -28,6 +30,15 @@ impl Fake {
             }
         });
         fake
+    }
+
+    /// Runs the script for each connection in a thread of its own, with the connection's number.
+    pub(crate) fn start_parallel(script: impl Fn(usize, Peer) + Send + Sync + 'static) -> Self {
+        let script = Arc::new(script);
+        Self::start(move |index, peer| {
+            let script = script.clone();
+            std::thread::spawn(move || script(index, peer));
+        })
     }
 
     /// A socket at which nobody answers, but the listener's holder.
@@ -55,22 +66,70 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Takes the hello and answers it.
+    /// The next client.
+    pub(crate) fn accept(listener: &UnixListener) -> Self {
+        Self { stream: listener.accept().unwrap().0, arrived: Vec::new() }
+    }
+
+    /// Whether something was sent that has not been looked at.
+    #[cfg(feature = "aio")]
+    pub(crate) fn has_arrived(&mut self) -> bool {
+        self.stream.set_nonblocking(true).unwrap();
+        let more = self.stream.read(&mut [0]).is_ok();
+        self.stream.set_nonblocking(false).unwrap();
+        more || !self.arrived.is_empty()
+    }
+
+    /// Takes the hello and answers it: a new session is number 1.
     pub(crate) fn greet(&mut self, epoch: u64) {
-        self.frame();
-        self.send(&welcome(epoch));
+        self.welcome(epoch, 1);
+    }
+
+    /// Takes the hello and answers it; what it asks for. A new session has this number.
+    pub(crate) fn welcome(&mut self, epoch: u64, new_session: u64) -> Option<SessionChoice> {
+        let choice = self.hello()?;
+        let session = match choice {
+            SessionChoice::Join(session, _) => session,
+            SessionChoice::New(_) | SessionChoice::Own => new_session,
+        };
+        self.send(&welcome(epoch, session));
+        Some(choice)
+    }
+
+    /// Takes the hello; what it asks for. `None` if the client is gone.
+    pub(crate) fn hello(&mut self) -> Option<SessionChoice> {
+        let (kind, body) = self.frame()?;
+        Some(decode_body::<Hello>(kind, &body).unwrap().session)
+    }
+
+    /// Ends the connection with a reason.
+    pub(crate) fn goodbye(mut self, code: Code) {
+        let mut out = Vec::new();
+        let goodbye = Goodbye { code: code.number(), message: format!("{code:?}") };
+        write_control(&mut out, FrameKind::Goodbye, &goodbye);
+        self.send(&out);
     }
 
     /// The id of the next request; pings are answered here. `None` if the client is gone.
     pub(crate) fn request(&mut self) -> Option<u64> {
         loop {
+            let (kind, body) = self.message()?;
+            if kind == FrameKind::Request {
+                return Some(RequestHeader::parse(&body).unwrap().id);
+            }
+        }
+    }
+
+    /// The next frame that is not a ping; those are answered here. `None` if the client is gone.
+    pub(crate) fn message(&mut self) -> Option<(FrameKind, Vec<u8>)> {
+        loop {
             let (kind, body) = self.frame()?;
             if kind != FrameKind::Request {
-                continue;
+                return Some((kind, body));
             }
             let header = RequestHeader::parse(&body).unwrap();
             if header.operation != manager::Ping::ROW.number {
-                return Some(header.id);
+                return Some((kind, body));
             }
             self.send(&reply(header.id, &[0xc0]));
         }
@@ -98,10 +157,19 @@ impl Peer {
     }
 }
 
-/// A welcome to a server with this epoch.
-pub(crate) fn welcome(epoch: u64) -> Vec<u8> {
+/// A welcome to a session of a server with this epoch.
+pub(crate) fn welcome(epoch: u64, session: u64) -> Vec<u8> {
     let mut out = Vec::new();
-    let welcome = Welcome { protocol: 1, server: "fake".into(), epoch, max_frame: 1 << 16, max_message: 1 << 20 };
+    let welcome = Welcome {
+        protocol: 1,
+        server: "fake".into(),
+        epoch,
+        max_frame: 1 << 16,
+        max_message: 1 << 20,
+        session,
+        token: Some(SessionToken([7; 16])),
+        grace_ms: 10_000,
+    };
     write_control(&mut out, FrameKind::Welcome, &welcome);
     out
 }

@@ -153,6 +153,8 @@ fn message(frame: Frame<'_>) -> Result<Incoming<'_>> {
         | FrameKind::Request
         | FrameKind::RequestPart
         | FrameKind::Cancel
+        | FrameKind::Acknowledge
+        | FrameKind::Leave
         | FrameKind::Welcome
         | FrameKind::ReplyPart => Err(protocol("a frame that has no place here")),
     }

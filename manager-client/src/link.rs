@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use manager_protocol::{Decode, Decoder, ObjectId, Operation, Row};
@@ -54,6 +55,22 @@ pub trait DirectLink: Link {
     #[must_use]
     fn with_timeout(&self, timeout: Duration) -> Self;
 
+    /// Who holds what is held by threads: a number that is this thread's alone in this process. An async
+    /// link gives another one to each call.
+    fn holder(&self) -> u64;
+
+    /// Who holds what its holder may take again: this thread, or the task if there is one.
+    fn reentrant_holder(&self) -> u64;
+
+    /// Sends a change without waiting for its answer, if the link can: for what is let go by a drop.
+    ///
+    /// Nobody is told if it fails.
+    fn detach(&self, target: &Target, row: Row, encode: impl FnOnce(&mut Vec<u8>));
+
+    /// A number that tells sessions apart: it is another one in the child of a fork, and after the
+    /// server has ended the session. What was taken in one era is no longer held in the next.
+    fn era(&self) -> u64;
+
     /// Carries out queued calls, each for itself. A link to a server sends them together.
     fn batch(&self, calls: Calls) -> impl Future<Output = Outcomes> + Send {
         async move {
@@ -68,6 +85,15 @@ pub trait DirectLink: Link {
             outcomes
         }
     }
+}
+
+/// The number of the current thread in this process, from 1.
+pub(crate) fn thread_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    thread_local! {
+        static NUMBER: u64 = NEXT.fetch_add(1, Ordering::Relaxed);
+    }
+    NUMBER.with(|number| *number)
 }
 
 /// The object that a call is for.

@@ -12,17 +12,23 @@ use crate::link::{DirectLink, Target};
 #[derive(Debug)]
 pub(crate) struct Backoff {
     next: Duration,
+    longest: Duration,
 }
 
 impl Backoff {
     pub(crate) fn new() -> Self {
-        Self { next: SHORTEST }
+        Self { next: SHORTEST, longest: LONGEST }
+    }
+
+    /// For connections that are lost as soon as they are made: the waits grow longer.
+    pub(crate) fn reconnecting() -> Self {
+        Self { next: SHORTEST, longest: LONGEST_RECONNECTING }
     }
 
     /// The time to wait now: between a half and the whole of a time that doubles.
     pub(crate) fn wait(&mut self) -> Duration {
         let whole = self.next;
-        self.next = (whole * 2).min(LONGEST);
+        self.next = (whole * 2).min(self.longest);
         let random = RandomState::new().hash_one(whole);
         let part = u32::try_from(random % 1024).expect("a remainder below 1024 fits");
         whole / 2 + whole / 2 * part / 1024
@@ -62,6 +68,7 @@ impl<'a, L: DirectLink> Retry<'a, L> {
 
 const SHORTEST: Duration = Duration::from_micros(50);
 const LONGEST: Duration = Duration::from_millis(20);
+const LONGEST_RECONNECTING: Duration = Duration::from_millis(250);
 
 /// Tries before the first wait: somebody else just succeeded, which is no sign of a crowd.
 const EAGER_TRIES: u32 = 2;

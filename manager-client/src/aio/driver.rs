@@ -1,50 +1,64 @@
-//! What all async calls of a manager share: the way to the task that serves the connection.
+//! What all async calls of a manager share: the way to the task that serves the session.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::Arc;
 
+use arc_swap::{ArcSwapOption, Guard};
 use manager_protocol::{Effect, ObjectId, Operation, Row, manager};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
-use super::task::{self, Failure, Request};
+use super::request::{Order, Request};
+use super::task::Task;
+use super::wire::LEAVING;
 use crate::calls::{Calls, Outcomes, Raw};
+use crate::connection::{Connection, Deadline};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Reason, Result};
+use crate::session::{Session, Sessions};
 
 /// Starts calls, and a task to serve them whenever there is none.
+///
+/// There is no lock that a fork could leave locked.
 #[derive(Debug)]
 pub(crate) struct Driver {
-    /// The task that serves now. The lock is held to look at it and to replace it, never for longer.
-    current: Mutex<Option<Lane>>,
-    next_id: AtomicU64,
+    sessions: Sessions,
+    /// The way to the task that serves now.
+    lane: ArcSwapOption<Lane>,
     endpoint: Arc<Endpoint>,
 }
 
 /// The way to a task. The task ends with the last of these.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Lane {
-    requests: mpsc::Sender<Request>,
-    /// One for each call dropped after it was queued, so no more than there are calls.
-    cancels: mpsc::UnboundedSender<u64>,
-    /// The process that the task is in: a fork has none of the runtime's threads.
-    pid: u32,
+    calls: mpsc::Sender<Request>,
+    /// One for each call or guard that was dropped, so no more than there are of those.
+    orders: mpsc::UnboundedSender<Order>,
+    /// Of the process that the task is in: a fork has none of the runtime's threads.
+    session: Arc<Session>,
 }
 
 /// A call that was queued. Dropping it cancels the call.
 struct Started {
     id: u64,
-    outcome: oneshot::Receiver<Result<Raw, Failure>>,
-    lane: Lane,
+    effect: Effect,
+    outcome: oneshot::Receiver<Result<Raw>>,
+    lane: Arc<Lane>,
     done: bool,
 }
 
 impl Driver {
     pub(crate) fn new(endpoint: Endpoint) -> Self {
-        Self { current: Mutex::new(None), next_id: AtomicU64::new(1), endpoint: Arc::new(endpoint) }
+        Self { sessions: Sessions::new(), lane: ArcSwapOption::empty(), endpoint: Arc::new(endpoint) }
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    pub(crate) fn era(&self) -> u64 {
+        self.sessions.current().era()
     }
 
     /// Connects, if there is no connection yet.
@@ -54,88 +68,177 @@ impl Driver {
         self.call(manager::Ping::ROW, 0, arguments).await.map(drop)
     }
 
-    /// One request and its answer; on a fresh connection if the first one was lost and that is harmless.
+    /// One request and its answer.
     pub(crate) async fn call(&self, row: Row, object: ObjectId, arguments: Vec<u8>) -> Result<Raw> {
-        let kept = (row.effect == Effect::Read).then(|| arguments.clone());
-        let failure = match self.attempt(row, object, arguments).await {
-            Ok(raw) => return Ok(raw),
-            Err(failure) => failure,
-        };
-        match failure.unsent.or(kept) {
-            Some(arguments) if failure.error.is_lost_connection() => {
-                self.attempt(row, object, arguments).await.map_err(|failure| failure.error)
-            }
-            Some(_) | None => Err(failure.error),
-        }
+        self.start(row, object, arguments, false).await.finish().await
     }
 
     /// Several requests, queued one behind the other, and their answers.
     pub(crate) async fn batch(&self, calls: &Calls, outcomes: &mut Outcomes) {
-        let mut started = Vec::with_capacity(calls.len());
-        for call in calls.iter() {
-            started.push(self.start(call.row, call.target.object(), call.arguments.to_vec(), true).await);
+        let mut settle = |index, outcome: Result<Raw>| match outcome {
+            Ok(raw) => outcomes.answer(index, raw.answer()),
+            Err(error) => outcomes.refuse(index, error),
+        };
+        let mut started = VecDeque::new();
+        for (index, call) in calls.iter().enumerate() {
+            let next = self.start(call.row, call.target.object(), call.arguments.to_vec(), true).await;
+            started.push_back((index, next));
+            // What was taken can be acknowledged while others are still to be sent.
+            while let Some((index, first)) = started.front_mut()
+                && let Some(outcome) = first.take()
+            {
+                settle(*index, outcome);
+                started.pop_front();
+            }
         }
-        for ((index, call), started) in calls.iter().enumerate().zip(started) {
-            let outcome = match started {
-                Ok(started) => started.finish(call.row.effect).await,
-                Err(failure) => Err(failure),
-            };
-            match outcome {
-                Ok(raw) => outcomes.answer(index, raw.answer()),
-                Err(failure) => outcomes.refuse(index, failure.error),
-            };
+        while let Some((index, next)) = started.pop_front() {
+            settle(index, next.finish().await);
         }
     }
 
-    async fn attempt(&self, row: Row, object: ObjectId, arguments: Vec<u8>) -> Result<Raw, Failure> {
-        self.start(row, object, arguments, false).await?.finish(row.effect).await
-    }
-
-    /// `ordered`: not to be sent before what was started before it.
-    async fn start(&self, row: Row, object: ObjectId, arguments: Vec<u8>, ordered: bool) -> Result<Started, Failure> {
-        let lane = self.lane();
-        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let (reply, outcome) = oneshot::channel();
-        let request = Request { id, row, object, arguments, ordered, reply };
-        match lane.requests.send(request).await {
-            Ok(()) => Ok(Started { id, outcome, lane, done: false }),
-            Err(mpsc::error::SendError(request)) => {
-                Err(Failure { error: Error::new(Reason::Broken), unsent: Some(request.arguments) })
+    /// Sends a change whose answer nobody waits for, if there is a task to send it or a runtime to
+    /// start one on.
+    pub(crate) fn detach(&self, row: Row, object: ObjectId, arguments: Vec<u8>) {
+        let runtime = Handle::try_current().ok();
+        let mut arguments = arguments;
+        while let Some(lane) = self.lane(|| runtime.clone()) {
+            let id = lane.session.begin(row.effect);
+            let request = Request { id, row, object, arguments, ordered: false, sent: false, reply: None };
+            match lane.orders.send(Order::Detached(request)) {
+                // The task has just come to its end.
+                Err(mpsc::error::SendError(Order::Detached(request))) => {
+                    lane.session.finish(id);
+                    arguments = request.arguments;
+                }
+                Ok(()) | Err(mpsc::error::SendError(Order::Cancel { .. })) => return,
             }
         }
     }
 
-    /// The way to the task; a new task if there is none, or it has come to its end.
-    fn lane(&self) -> Lane {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        let pid = std::process::id();
-        if let Some(lane) = &*current
-            && lane.pid == pid
-            && !lane.requests.is_closed()
-        {
-            return lane.clone();
+    /// `ordered`: not to be sent before what was started before it.
+    async fn start(&self, row: Row, object: ObjectId, mut arguments: Vec<u8>, ordered: bool) -> Started {
+        loop {
+            let lane = self.lane(|| Some(Handle::current())).expect("with a runtime there is a task");
+            let (id, effect) = (lane.session.begin(row.effect), row.effect);
+            let (reply, outcome) = oneshot::channel();
+            // Made before anything is awaited: dropped meanwhile, the call is over.
+            let mut started = Started { id, effect, outcome, lane, done: false };
+            let request = Request { id, row, object, arguments, ordered, sent: false, reply: Some(reply) };
+            match started.lane.calls.send(request).await {
+                Ok(()) => return started,
+                // The task has just come to its end.
+                Err(mpsc::error::SendError(request)) => {
+                    started.settle(None);
+                    arguments = request.arguments;
+                }
+            }
         }
-        let (requests, queue) = mpsc::channel(QUEUE);
-        let (cancels, cancelled) = mpsc::unbounded_channel();
-        tokio::spawn(task::serve(self.endpoint.clone(), queue, cancelled));
-        current.insert(Lane { requests, cancels, pid }).clone()
+    }
+
+    /// The way to the task. If there is none, or it has come to its end, one is started on the runtime.
+    fn lane(&self, runtime: impl Fn() -> Option<Handle>) -> Option<Arc<Lane>> {
+        loop {
+            let session = Guard::into_inner(self.sessions.current());
+            let current = self.lane.load();
+            if let Some(lane) = &*current
+                && Arc::ptr_eq(&lane.session, &session)
+                && !lane.calls.is_closed()
+            {
+                return Some(lane.clone());
+            }
+            let runtime = runtime()?;
+            let (calls, queue) = mpsc::channel(QUEUE);
+            let (orders, ordered) = mpsc::unbounded_channel();
+            let lane = Arc::new(Lane { calls, orders, session: session.clone() });
+            let before = self.lane.compare_and_swap(&current, Some(lane));
+            let replaced = before.as_ref().map(Arc::as_ptr) == current.as_ref().map(Arc::as_ptr);
+            if replaced {
+                abandon(current.as_ref(), &session);
+                runtime.spawn(Task::new(self.endpoint.clone(), session, queue, ordered).serve());
+            }
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let lane = self.lane.load();
+        let Some(session) = self.sessions.own() else { return std::mem::forget(lane.clone()) };
+        abandon(lane.as_ref(), &session);
+        let is_served = lane.as_ref().is_some_and(|lane| !lane.calls.is_closed());
+        if !is_served && session.can_leave() {
+            // The runtime of the task has ended before.
+            let deadline = Deadline::after(LEAVING);
+            let _ = Connection::open(&self.endpoint, &session, deadline).map(Connection::leave);
+        }
+    }
+}
+
+/// Leaves a lane of the parent of a fork as it is: to drop it would wake a task that is not there, by
+/// locks that may be locked.
+fn abandon(lane: Option<&Arc<Lane>>, session: &Arc<Session>) {
+    if let Some(lane) = lane
+        && lane.session.pid() != session.pid()
+    {
+        std::mem::forget(lane.clone());
     }
 }
 
 impl Started {
-    async fn finish(mut self, effect: Effect) -> Result<Raw, Failure> {
-        let outcome = (&mut self.outcome).await;
+    async fn finish(mut self) -> Result<Raw> {
+        let outcome = (&mut self.outcome).await.unwrap_or_else(|_| self.orphaned());
+        self.settle(outcome.as_ref().err());
+        outcome
+    }
+
+    /// The outcome, if it is there.
+    fn take(&mut self) -> Option<Result<Raw>> {
+        let outcome = match self.outcome.try_recv() {
+            Ok(outcome) => outcome,
+            Err(TryRecvError::Closed) => self.orphaned(),
+            Err(TryRecvError::Empty) => return None,
+        };
+        self.settle(outcome.as_ref().err());
+        Some(outcome)
+    }
+
+    /// The task was ended, with the runtime that it ran on.
+    fn orphaned(&self) -> Result<Raw> {
+        Err(Error::new(Reason::Broken).unanswered(self.effect))
+    }
+
+    /// The caller has what there is to have.
+    fn settle(&mut self, error: Option<&Error>) {
         self.done = true;
-        // Without an outcome: the task was ended, with the runtime that it ran on.
-        outcome.unwrap_or_else(|_| Err(Failure::unanswered(&Error::new(Reason::Broken), effect)))
+        if self.effect == Effect::Read {
+            return;
+        }
+        if error.is_some_and(|error| error.is_outcome_unknown()) {
+            self.lane.session.give_up([self.id]);
+        } else {
+            self.lane.session.finish(self.id);
+        }
     }
 }
 
 impl Drop for Started {
     fn drop(&mut self) {
-        if !self.done {
-            // If the task has ended there is nothing to cancel.
-            let _ = self.lane.cancels.send(self.id);
+        // The child of a fork has nothing to do with a call of its parent.
+        if self.done || self.lane.session.pid() != std::process::id() {
+            return;
+        }
+        self.outcome.close();
+        let change = self.effect != Effect::Read;
+        // An answer that arrived and was not taken is as if it had not: what it granted is given back.
+        match self.outcome.try_recv() {
+            Ok(Err(error)) => self.settle(Some(&error)),
+            Ok(Ok(_)) if !change => {}
+            Ok(Ok(_)) | Err(_) => {
+                let order = Order::Cancel { id: self.id, change };
+                if self.lane.orders.send(order).is_err() && change {
+                    self.lane.session.give_up([self.id]);
+                }
+            }
         }
     }
 }

@@ -1,167 +1,162 @@
-//! The task that serves one connection: it writes what was queued and hands out what arrives.
+//! The task that serves a session: it writes what was queued, hands out what arrives, and goes on over
+//! another connection when one is lost.
 //!
 //! Each time it runs it takes all that is queued and writes it at once, and looks at all that has
 //! arrived. A large request goes out in parts, with other requests in between, but for those that come
 //! after it in its batch.
 
-use std::collections::{HashMap, VecDeque};
-use std::future::poll_fn;
-use std::pin::Pin;
+use std::collections::{BTreeMap, VecDeque};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
-use manager_protocol::{Cancel, Effect, FrameKind, ObjectId, Row, write_control};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::UnixStream;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
+use super::request::{Order, Request};
+use super::wire::{LEAVING, Wire};
 use crate::calls::Raw;
-use crate::endpoint::{Endpoint, write_hello};
-use crate::error::{Error, Reason, Result, cannot_connect};
-use crate::inbox::{Inbox, protocol};
-use crate::request::{Limits, Parts, write_request};
-use crate::retry::Backoff;
+use crate::endpoint::Endpoint;
+use crate::error::{Error, Reason, Result};
+use crate::inbox::protocol;
+use crate::session::{Session, WINDOW};
 
-/// A call on its way to the task.
-#[derive(Debug)]
-pub(crate) struct Request {
-    pub(crate) id: u64,
-    pub(crate) row: Row,
-    pub(crate) object: ObjectId,
-    pub(crate) arguments: Vec<u8>,
-    /// Part of a batch: not to be sent before a request that was made before it.
-    pub(crate) ordered: bool,
-    pub(crate) reply: oneshot::Sender<Result<Raw, Failure>>,
-}
-
-/// Why a call has no answer.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) error: Error,
-    /// The arguments, if nothing of the call was sent.
-    pub(crate) unsent: Option<Vec<u8>>,
-}
-
-impl Failure {
-    pub(crate) fn unanswered(error: &Error, effect: Effect) -> Self {
-        Self { error: error.clone().unanswered(effect), unsent: None }
-    }
-}
-
-/// Connects and serves calls until the connection, or the last who could make a call, is gone.
-pub(crate) async fn serve(
+/// Serves calls until the server, or the last who could make a call, is gone.
+pub(crate) struct Task {
     endpoint: Arc<Endpoint>,
-    mut requests: mpsc::Receiver<Request>,
-    mut cancelled: mpsc::UnboundedReceiver<u64>,
-) {
-    let timeout = endpoint.settings.timeout;
-    let connected = tokio::time::timeout(timeout, Connection::open(&endpoint)).await;
-    let error = match connected {
-        Ok(Ok(mut connection)) => {
-            let error = poll_fn(|context| connection.poll(context, &mut requests, &mut cancelled)).await;
-            connection.fail(&error);
-            error
-        }
-        Ok(Err(error)) => error,
-        Err(_) => Error::new(Reason::Timeout(timeout)),
-    };
-    requests.close();
-    while let Some(request) = requests.recv().await {
-        // Who does not wait any more is not told.
-        let _ = request.reply.send(Err(Failure { error: error.clone(), unsent: Some(request.arguments) }));
-    }
-}
-
-struct Connection {
-    stream: UnixStream,
-    inbox: Inbox,
-    outbox: Vec<u8>,
-    /// How much of the outbox was written.
-    written: usize,
-    /// Requests that go out in parts, one after the other.
-    large: VecDeque<Parts>,
+    session: Arc<Session>,
+    calls: mpsc::Receiver<Request>,
+    orders: mpsc::UnboundedReceiver<Order>,
+    wire: Option<Wire>,
+    /// Which generation of the session the requests were sent in.
+    generation: u32,
+    /// When the last connection was lost.
+    lost: Option<Instant>,
+    /// Why the task ends.
+    error: Error,
+    /// Nobody can make a call any more.
+    gone: bool,
+    /// Requests that were taken off the queue, in this go and altogether.
+    taken: Vec<Request>,
+    ready: VecDeque<Request>,
     /// Requests of batches that must not overtake a large one.
     held: VecDeque<Request>,
-    waiting: HashMap<u64, Waiter>,
-    /// No request with a higher id was made.
-    highest_id: u64,
-    /// Requests taken off the queue, on their way to the outbox.
-    taken: Vec<Request>,
-    limits: Limits,
+    /// Requests without an answer, and where in the stream each begins.
+    waiting: BTreeMap<u64, (Request, u64)>,
+    /// Cancelled changes, and the position in the stream by which the server was told.
+    cancelling: Vec<(u64, u64)>,
+    /// Changes that were sent, or are held, and do not wait.
+    under_way: usize,
 }
 
-struct Waiter {
-    reply: oneshot::Sender<Result<Raw, Failure>>,
-    effect: Effect,
-}
-
-impl Connection {
-    async fn open(endpoint: &Endpoint) -> Result<Self> {
-        let mut backoff = Backoff::new();
-        let stream = loop {
-            if let Some(stream) = endpoint.open()? {
-                break stream;
-            }
-            tokio::time::sleep(backoff.wait()).await;
-        };
-        let mut stream = UnixStream::from_std(stream).map_err(|error| cannot_connect(endpoint.path(), error))?;
-        let mut hello = Vec::new();
-        write_hello(&mut hello);
-        // If the server has closed the stream already, it may have said why.
-        let greeted = stream.write_all(&hello).await.map_err(broken);
-        let mut inbox = Inbox::new(endpoint.settings.max_message);
-        let limits = loop {
-            if let Some(answer) = inbox.frame()? {
-                break endpoint.admit(answer)?;
-            }
-            match stream.read(inbox.room()).await.map_err(broken)? {
-                0 => return Err(greeted.err().unwrap_or_else(|| Error::new(Reason::Broken))),
-                count => inbox.filled(count),
-            }
-        };
-        inbox.allow(limits.frame);
-        Ok(Self {
-            stream,
-            inbox,
-            outbox: Vec::new(),
-            written: 0,
-            large: VecDeque::new(),
-            held: VecDeque::new(),
-            waiting: HashMap::new(),
-            highest_id: 0,
+impl Task {
+    pub(crate) fn new(
+        endpoint: Arc<Endpoint>,
+        session: Arc<Session>,
+        calls: mpsc::Receiver<Request>,
+        orders: mpsc::UnboundedReceiver<Order>,
+    ) -> Self {
+        Self {
+            generation: session.generation(),
+            endpoint,
+            session,
+            calls,
+            orders,
+            wire: None,
+            lost: None,
+            // Unless another is set, it ends with the runtime.
+            error: Error::new(Reason::Broken),
+            gone: false,
             taken: Vec::new(),
-            limits,
-        })
+            ready: VecDeque::new(),
+            held: VecDeque::new(),
+            waiting: BTreeMap::new(),
+            cancelling: Vec::new(),
+            under_way: 0,
+        }
     }
 
-    /// Does all that can be done now; ready when nothing can be done any more.
-    fn poll(
-        &mut self,
-        context: &mut Context<'_>,
-        requests: &mut mpsc::Receiver<Request>,
-        cancelled: &mut mpsc::UnboundedReceiver<u64>,
-    ) -> Poll<Error> {
-        loop {
-            let mut idle = true;
-            // First: a call that was dropped while it was in the queue is then not sent at all.
-            while let Poll::Ready(Some(id)) = cancelled.poll_recv(context) {
-                self.cancel(id);
-            }
-            while self.outbox.len() < ENOUGH {
-                match requests.poll_recv_many(context, &mut self.taken, AT_ONCE) {
-                    Poll::Ready(0) => return Poll::Ready(Error::new(Reason::Broken)),
-                    Poll::Ready(_) => self.accept(),
-                    Poll::Pending => break,
+    /// What is left at the end is dealt with by the drop: it also comes with the end of the runtime.
+    pub(crate) async fn serve(mut self) {
+        match self.run().await {
+            Ok(()) => self.leave().await,
+            Err(error) => self.error = error,
+        }
+    }
+
+    async fn run(&mut self) -> Result<()> {
+        while !self.gone {
+            match self.connect().await? {
+                Some(wire) => self.adopt(wire),
+                None => {
+                    self.until_wanted().await;
+                    continue;
                 }
             }
-            match self.poll_write(context) {
+            if let Some(error) = poll_fn(|context| self.poll(context)).await {
+                self.lose(&error);
+                if !error.is_lost_connection() {
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A connection; `None` if nobody waits for one any more.
+    ///
+    /// What the session holds is kept for a while, so for that time it is tried in any case.
+    async fn connect(&mut self) -> Result<Option<Wire>> {
+        let (endpoint, session) = (self.endpoint.clone(), self.session.clone());
+        let mut opening = pin!(Wire::open(&endpoint, &session));
+        poll_fn(|context| {
+            self.listen(context);
+            let in_vain = self.lost.is_none_or(|lost| lost.elapsed() > session.grace());
+            if in_vain && (self.gone || !self.is_wanted()) {
+                return Poll::Ready(Ok(None));
+            }
+            opening.as_mut().poll(context).map_ok(Some)
+        })
+        .await
+    }
+
+    /// Waits for a call, or for the end of all who could make one.
+    async fn until_wanted(&mut self) {
+        poll_fn(|context| {
+            self.listen(context);
+            if self.gone || self.is_wanted() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    fn is_wanted(&self) -> bool {
+        let waiting = self.waiting.values().map(|(request, _)| request);
+        waiting.chain(&self.ready).chain(&self.held).any(Request::is_wanted)
+    }
+
+    /// Does all that can be done now; ready when nothing can be done any more. `None`: nobody is left.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Error>> {
+        loop {
+            self.listen(context);
+            self.release();
+            let Some(wire) = &mut self.wire else { return Poll::Ready(Some(Error::new(Reason::Broken))) };
+            if self.gone && self.ready.is_empty() && self.held.is_empty() && wire.is_even() {
+                return Poll::Ready(None);
+            }
+            let mut idle = true;
+            match wire.poll_write(context) {
                 Poll::Ready(Ok(())) => idle = false,
-                Poll::Ready(Err(error)) => return Poll::Ready(self.last_words(error, context)),
+                Poll::Ready(Err(error)) => return Poll::Ready(Some(error)),
                 Poll::Pending => {}
             }
-            match self.poll_read(context) {
-                Poll::Ready(Ok(())) => idle = false,
-                Poll::Ready(Err(error)) => return Poll::Ready(error),
+            match wire.poll_read(context) {
+                Poll::Ready(read) => {
+                    if let Err(error) = read.and_then(|()| self.hand_out()) {
+                        return Poll::Ready(Some(error));
+                    }
+                    idle = false;
+                }
                 Poll::Pending => {}
             }
             if idle {
@@ -170,23 +165,70 @@ impl Connection {
         }
     }
 
-    /// Puts the requests that were taken off the queue into the outbox.
-    fn accept(&mut self) {
-        let mut taken = std::mem::take(&mut self.taken);
-        for request in taken.drain(..) {
-            self.highest_id = self.highest_id.max(request.id);
-            if request.ordered && !(self.large.is_empty() && self.held.is_empty()) {
-                self.held.push_back(request);
-            } else {
-                self.put(request);
+    /// Takes orders, and as many calls as there is room for.
+    fn listen(&mut self, context: &mut Context<'_>) {
+        // First: a call that was dropped while it was in the queue is then not sent at all.
+        self.take_orders(context);
+        while self.has_room() {
+            if self.wire.is_some()
+                && let Some(request) = self.ready.pop_front()
+            {
+                self.accept(request);
+                continue;
+            }
+            if !self.ready.is_empty() {
+                return;
+            }
+            match self.calls.poll_recv_many(context, &mut self.taken, AT_ONCE) {
+                Poll::Ready(taken) => {
+                    // What was dropped before these calls were made goes in front of them.
+                    self.take_orders(context);
+                    self.ready.extend(self.taken.drain(..));
+                    if taken == 0 && self.ready.is_empty() {
+                        self.gone = true;
+                        return;
+                    }
+                }
+                Poll::Pending => return,
             }
         }
-        self.taken = taken;
     }
 
-    /// Puts the requests into the outbox that waited for a large one, up to the next large one.
+    fn take_orders(&mut self, context: &mut Context<'_>) {
+        while let Poll::Ready(Some(order)) = self.orders.poll_recv(context) {
+            self.obey(order);
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Cancel { id, change } => self.cancel(id, change),
+            Order::Detached(request) => self.ready.push_back(request),
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.under_way < WINDOW && self.wire.as_ref().is_none_or(|wire| !wire.is_full())
+    }
+
+    /// Sends a request for the first time, or holds it.
+    fn accept(&mut self, request: Request) {
+        self.under_way += usize::from(request.is_counted());
+        self.place(request);
+    }
+
+    fn place(&mut self, request: Request) {
+        let Some(wire) = &self.wire else { return self.held.push_back(request) };
+        if request.ordered && !(wire.is_even() && self.held.is_empty()) {
+            self.held.push_back(request);
+        } else {
+            self.put(request);
+        }
+    }
+
+    /// Sends the requests that waited for a large one, up to the next large one.
     fn release(&mut self) {
-        while self.large.is_empty()
+        while self.wire.as_ref().is_some_and(Wire::is_even)
             && let Some(request) = self.held.pop_front()
         {
             self.put(request);
@@ -194,126 +236,162 @@ impl Connection {
     }
 
     fn put(&mut self, request: Request) {
-        let Request { id, row, object, arguments, reply, .. } = request;
-        if reply.is_closed() {
+        let Some(wire) = &mut self.wire else { return };
+        if !request.is_wanted() && !request.sent {
+            self.under_way -= usize::from(request.is_counted());
+            if request.is_change() {
+                self.session.finish(request.id);
+            }
             return;
         }
-        let encode = |out: &mut Vec<u8>| out.extend_from_slice(&arguments);
-        match write_request(&mut self.outbox, id, row, object, encode, self.limits) {
-            Ok(parts) => {
-                self.large.extend(parts);
-                self.waiting.insert(id, Waiter { reply, effect: row.effect });
-            }
+        let cancelled = wire.put_news(&self.session);
+        let start = wire.position();
+        self.cancelling.extend(cancelled.into_iter().map(|id| (id, start)));
+        match wire.put(request.id, request.row, request.object, &request.arguments) {
+            Ok(()) => drop(self.waiting.insert(request.id, (request, start))),
             Err(error) => {
-                let _ = reply.send(Err(Failure { error, unsent: None }));
+                self.under_way -= usize::from(request.is_counted());
+                request.settle(&self.session, Err(error));
             }
         }
     }
 
     /// The caller dropped the call's future.
-    fn cancel(&mut self, id: u64) {
-        if self.waiting.remove(&id).is_none() {
+    fn cancel(&mut self, id: u64, change: bool) {
+        if let Some((request, _)) = self.waiting.remove(&id) {
+            self.under_way -= usize::from(request.is_counted());
+            // Without a connection, only what was sent before is told of to the next.
+            let withdrawn = self.wire.as_mut().is_none_or(|wire| wire.withdraw(id));
+            if withdrawn && !request.sent {
+                if change {
+                    self.session.finish(id);
+                }
+                return self.release();
+            }
+        } else if let Some(place) = self.held.iter().position(|request| request.id == id && !request.sent) {
+            if let Some(request) = self.held.remove(place) {
+                self.under_way -= usize::from(request.is_counted());
+            }
+            if change {
+                self.session.finish(id);
+            }
+            return;
+        } else if !change {
             return;
         }
-        let before = self.large.len();
-        self.large.retain(|parts| parts.id() != id || !parts.is_untouched());
-        if self.large.len() == before {
-            write_control(&mut self.outbox, FrameKind::Cancel, &Cancel { id });
-        }
-        self.release();
-    }
-
-    /// Ready if something was written; pending also if there is nothing to write.
-    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
-        if self.written == self.outbox.len() {
-            self.outbox.clear();
-            self.outbox.shrink_to(KEPT);
-            self.written = 0;
-        }
-        if self.outbox.len() < ENOUGH
-            && let Some(parts) = self.large.front_mut()
-        {
-            parts.write_next(&mut self.outbox, self.limits);
-            if parts.is_done() {
-                self.large.pop_front();
-                self.release();
-            }
-        }
-        if self.outbox.is_empty() {
-            return Poll::Pending;
-        }
-        match Pin::new(&mut self.stream).poll_write(context, &self.outbox[self.written..]) {
-            Poll::Ready(Ok(0)) => Poll::Ready(Err(Error::new(Reason::Broken))),
-            Poll::Ready(Ok(count)) => {
-                self.written += count;
-                Poll::Ready(Ok(()))
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(broken(error))),
-            Poll::Pending => Poll::Pending,
+        // Also for a change that was answered, and for one that is still in the queue: the server does
+        // not mind.
+        let told = self.wire.as_mut().map(|wire| {
+            wire.put_cancel(id);
+            wire.position()
+        });
+        if change {
+            self.cancelling.push((id, told.unwrap_or(u64::MAX)));
         }
     }
 
-    /// Ready if something was read, and handed out.
-    fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
-        let mut room = ReadBuf::new(self.inbox.room());
-        match Pin::new(&mut self.stream).poll_read(context, &mut room) {
-            Poll::Ready(Ok(())) if room.filled().is_empty() => Poll::Ready(Err(Error::new(Reason::Broken))),
-            Poll::Ready(Ok(())) => {
-                let count = room.filled().len();
-                self.inbox.filled(count);
-                Poll::Ready(self.hand_out())
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(broken(error))),
-            Poll::Pending => Poll::Pending,
-        }
-    }
-
+    /// Hands out the answers that have arrived.
     fn hand_out(&mut self) -> Result<()> {
-        while let Some(message) = self.inbox.next()? {
+        let Some(wire) = &mut self.wire else { return Ok(()) };
+        while let Some(message) = wire.next()? {
             match self.waiting.remove(&message.id) {
-                Some(waiter) => {
-                    let outcome = message.outcome.map(Raw::from);
-                    let _ = waiter.reply.send(outcome.map_err(|error| Failure { error, unsent: None }));
+                Some((request, start)) => {
+                    self.under_way -= usize::from(request.is_counted());
+                    if !self.cancelling.is_empty() {
+                        // What came before an answered request has arrived.
+                        let told = self.cancelling.extract_if(.., |(_, position)| *position <= start);
+                        self.session.finish_all(told.map(|(id, _)| id));
+                    }
+                    request.settle(&self.session, message.outcome.map(Raw::from));
                 }
                 // The late answer to a call that was cancelled.
-                None if message.id <= self.highest_id => {}
+                None if self.session.was_begun(message.id) => {}
                 None => return Err(protocol("an answer to a request that was not made")),
             }
         }
         Ok(())
     }
 
-    /// The server closed the stream: it may have said why before.
-    fn last_words(&mut self, error: Error, context: &mut Context<'_>) -> Error {
-        loop {
-            match self.poll_read(context) {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(goodbye)) if goodbye.code().is_some() => return goodbye,
-                Poll::Ready(Err(_)) | Poll::Pending => return error,
+    /// Notes what was sent on the connection that is no more.
+    fn lose(&mut self, error: &Error) {
+        let Some(wire) = self.wire.take() else { return };
+        if error.is_session_goodbye() {
+            self.session.expire(wire.generation());
+        }
+        for (request, start) in self.waiting.values_mut() {
+            request.sent |= *start < wire.sent();
+        }
+        self.session.was_cut();
+        self.lost = Some(Instant::now());
+    }
+
+    /// Goes on over a new connection: cancels again what may not have been told, and sends again what
+    /// was not answered, in the order of ids.
+    fn adopt(&mut self, mut wire: Wire) {
+        let waiting = std::mem::take(&mut self.waiting).into_values().map(|(request, _)| request);
+        let mut again: Vec<Request> = waiting.chain(self.held.drain(..)).collect();
+        again.sort_unstable_by_key(|request| request.id);
+        if wire.generation() != self.generation {
+            self.generation = wire.generation();
+            let expired = Error::new(Reason::SessionExpired);
+            for request in again.extract_if(.., |request| request.sent && request.is_change()) {
+                self.under_way -= usize::from(request.is_counted());
+                request.fail(&self.session, &expired);
             }
+        }
+        for (id, position) in &mut self.cancelling {
+            wire.put_cancel(*id);
+            *position = wire.position();
+        }
+        self.wire = Some(wire);
+        for request in again {
+            self.place(request);
         }
     }
 
-    /// Tells all who wait that there will be no answer.
-    fn fail(&mut self, error: &Error) {
-        for (_, waiter) in self.waiting.drain() {
-            let _ = waiter.reply.send(Err(Failure::unanswered(error, waiter.effect)));
+    /// Tells the server that the session ends.
+    async fn leave(&mut self) {
+        if self.wire.is_none() && self.session.can_leave() {
+            let opened = tokio::time::timeout(LEAVING, Wire::open(&self.endpoint, &self.session)).await;
+            self.wire = opened.ok().and_then(Result::ok);
         }
-        for request in self.held.drain(..) {
-            let _ = request.reply.send(Err(Failure { error: error.clone(), unsent: Some(request.arguments) }));
+        if let Some(wire) = self.wire.take() {
+            wire.leave().await;
         }
     }
 }
 
-fn broken(error: std::io::Error) -> Error {
-    Error::with_source(Reason::Broken, error)
+impl Drop for Task {
+    /// Sends what can be sent at once, if the runtime has ended, and tells all who wait that there will
+    /// be no answer.
+    fn drop(&mut self) {
+        if self.session.pid() != std::process::id() {
+            return;
+        }
+        let nobody_left = self.calls.is_closed();
+        self.calls.close();
+        self.orders.close();
+        while let Ok(order) = self.orders.try_recv() {
+            self.obey(order);
+        }
+        while self.wire.is_some()
+            && let Some(request) = self.ready.pop_front()
+        {
+            self.accept(request);
+        }
+        if let Some(wire) = &mut self.wire {
+            wire.try_flush(nobody_left);
+        }
+        let error = self.error.clone();
+        self.lose(&error);
+        self.ready.extend(std::iter::from_fn(|| self.calls.try_recv().ok()));
+        let waiting = std::mem::take(&mut self.waiting).into_values().map(|(request, _)| request);
+        for request in waiting.chain(self.held.drain(..)).chain(self.ready.drain(..)) {
+            request.fail(&self.session, &error);
+        }
+        self.session.give_up(self.cancelling.drain(..).map(|(id, _)| id));
+    }
 }
 
 /// Requests taken off the queue in one go.
 const AT_ONCE: usize = 64;
-
-/// With so much in the outbox, requests stay in the queue.
-const ENOUGH: usize = 256 * 1024;
-
-/// An empty outbox keeps so much memory at most.
-const KEPT: usize = 1024 * 1024;

@@ -1,0 +1,194 @@
+//! Calls that are dropped, batches that are cut, and ends of the async driver.
+
+use std::sync::mpsc;
+
+use manager_protocol::{Cancel, FrameKind, Operation, RequestHeader, decode_body, dict as rows};
+use tokio::sync::mpsc as channel;
+
+use super::*;
+use crate::fake::{Fake, reply};
+use crate::faults::{LONG, dict};
+
+#[tokio::test]
+async fn a_call_dropped_after_its_answer_arrived_is_cancelled() {
+    let (seen, mut is_seen) = channel::unbounded_channel();
+    let fake = Fake::start(move |_, mut peer| {
+        peer.greet(1);
+        while let Some((kind, body)) = peer.message() {
+            if kind == FrameKind::Request {
+                let id = RequestHeader::parse(&body).unwrap().id;
+                peer.send(&reply(id, &[7]));
+                seen.send((kind, id)).unwrap();
+            } else if kind == FrameKind::Cancel {
+                seen.send((kind, decode_body::<Cancel>(kind, &body).unwrap().id)).unwrap();
+            }
+        }
+    });
+    let manager = Manager::connect(fake.path()).await.unwrap();
+    let dict = dict(manager.link());
+    let mut dropped = dict.remove_many(["secret"]);
+    assert!(std::future::poll_fn(|context| std::task::Poll::Ready(dropped.as_mut().poll(context).is_pending())).await);
+    // Answered in turn: the answer to the first is there as well.
+    assert_eq!(dict.len().await.unwrap(), 7);
+    let (_, id) = is_seen.recv().await.unwrap();
+    is_seen.recv().await.unwrap();
+    drop(dropped);
+    assert_eq!(is_seen.recv().await, Some((FrameKind::Cancel, id)));
+}
+
+#[tokio::test]
+async fn a_batch_that_is_cut_sends_again_what_was_not_answered() {
+    let (seen, mut is_seen) = channel::unbounded_channel();
+    let fake = Fake::start(move |index, mut peer| {
+        peer.greet(1);
+        for count in 0.. {
+            let Some(id) = peer.request() else { return };
+            seen.send((index, id)).unwrap();
+            match (index, count) {
+                (0, 400) => return,
+                (0, 256..) if id % 2 == 0 => {}
+                _ => peer.send(&reply(id, &[7])),
+            }
+        }
+    });
+    let manager = Manager::connect(fake.path()).await.unwrap();
+    let mut calls = Calls::default();
+    for _ in 0..1000 {
+        calls.push(Target::new(1, None, manager.link().epoch()), rows::Clear::ROW, |out| out.push(0x90));
+    }
+    let mut outcomes = manager.link().batch(calls).await;
+    assert!((0..1000).all(|index| outcomes.take(index).unwrap().is_ok()));
+    let (mut answered, mut again) = (Vec::new(), Vec::new());
+    while let Ok((connection, id)) = is_seen.try_recv() {
+        if connection > 0 {
+            again.push(id);
+        } else if answered.len() < 256 || id % 2 == 1 {
+            answered.push(id);
+        }
+    }
+    // The last one that the first connection saw was not answered, whichever it was.
+    answered.truncate(again.len().abs_diff(1000));
+    assert!(again.is_sorted(), "in the order of the batch");
+    assert!(again.iter().all(|id| !answered.contains(id)));
+    assert_eq!(again.len() + answered.len(), 1000);
+}
+
+#[tokio::test]
+async fn no_more_is_under_way_than_the_server_remembers() {
+    let (seen, mut is_seen) = channel::unbounded_channel();
+    let fake = Fake::start(move |_, mut peer| {
+        peer.greet(1);
+        let mut unanswered = Vec::new();
+        while let Some((kind, body)) = peer.message() {
+            if kind != FrameKind::Request {
+                continue;
+            }
+            let request = RequestHeader::parse(&body).unwrap();
+            if request.operation == rows::Clear::ROW.number {
+                unanswered.push(request.id);
+                if unanswered.len() == crate::session::WINDOW {
+                    // Had more been sent, it would be here.
+                    seen.send(peer.has_arrived()).unwrap();
+                    unanswered.drain(..).for_each(|id| peer.send(&reply(id, &[7])));
+                }
+            }
+        }
+    });
+    let manager = Manager::connect(fake.path()).await.unwrap();
+    let mut calls = Calls::default();
+    let waits = Row { waits: true, ..rows::Set::ROW };
+    for index in 0..300 + 512 {
+        let row = if index < 300 { waits } else { rows::Clear::ROW };
+        calls.push(Target::new(1, None, manager.link().epoch()), row, |out| out.push(0x90));
+    }
+    let link = manager.link().clone();
+    let batch = tokio::spawn(async move { link.batch(calls).await });
+    assert_eq!(is_seen.recv().await, Some(false));
+    assert_eq!(is_seen.recv().await, Some(false));
+    batch.abort();
+}
+
+#[test]
+fn what_is_detached_is_sent_from_anywhere_and_over_a_lost_connection() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (seen, is_seen) = mpsc::channel();
+    let fake = Fake::start(move |index, mut peer| {
+        peer.greet(1);
+        while let Some(id) = peer.request() {
+            seen.send((index, id)).unwrap();
+            if index == 0 {
+                return;
+            }
+            peer.send(&reply(id, &[7]));
+        }
+    });
+    let manager = runtime.block_on(Manager::connect(fake.path())).unwrap();
+    let target = Target::new(1, None, manager.link().epoch());
+    manager.link().detach(&target, rows::Clear::ROW, |out| out.push(0x90));
+    let (connection, id) = is_seen.recv_timeout(LONG).unwrap();
+    assert_eq!(connection, 0);
+    assert_eq!(is_seen.recv_timeout(LONG).unwrap(), (1, id));
+}
+
+#[test]
+fn a_detached_change_goes_in_front_of_later_calls() {
+    let (seen, is_seen) = mpsc::channel();
+    let fake = Fake::start(move |_, mut peer| {
+        peer.greet(1);
+        while let Some((kind, body)) = peer.message() {
+            if kind == FrameKind::Request {
+                let request = RequestHeader::parse(&body).unwrap();
+                peer.send(&reply(request.id, &[7]));
+                seen.send(request.operation).unwrap();
+            }
+        }
+    });
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+        let manager = Manager::connect(fake.path()).await.unwrap();
+        let dict = dict(manager.link());
+        let target = Target::new(1, None, manager.link().epoch());
+        manager.link().detach(&target, rows::Clear::ROW, |out| out.push(0x90));
+        dict.len().await.unwrap();
+    });
+    assert_eq!(is_seen.recv().unwrap(), rows::Clear::ROW.number);
+    assert_eq!(is_seen.recv().unwrap(), rows::Len::ROW.number);
+}
+
+#[test]
+fn the_end_is_told_whether_the_runtime_or_the_manager_ends_first() {
+    for manager_first in [true, false] {
+        let (seen, is_seen) = mpsc::channel();
+        let fake = Fake::start(move |_, mut peer| {
+            peer.greet(1);
+            while let Some((kind, _)) = peer.message() {
+                seen.send(kind).unwrap();
+            }
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let manager = runtime.block_on(Manager::connect(fake.path())).unwrap();
+        if manager_first {
+            drop(manager);
+            drop(runtime);
+        } else {
+            drop(runtime);
+            drop(manager);
+        }
+        assert_eq!(is_seen.recv_timeout(LONG).unwrap(), FrameKind::Leave, "{manager_first}");
+    }
+}
+
+#[tokio::test]
+async fn holders_are_calls_tasks_and_threads() {
+    let fake = Fake::start(|_, mut peer| {
+        peer.greet(1);
+        while peer.request().is_some() {}
+    });
+    let link = Manager::connect(fake.path()).await.unwrap().link().clone();
+    assert_ne!(link.holder(), link.holder());
+    assert_eq!(link.reentrant_holder(), thread_number(), "this is no task");
+    let in_task = link.clone();
+    let task = tokio::spawn(async move { (in_task.reentrant_holder(), in_task.reentrant_holder()) });
+    let (first, second) = task.await.unwrap();
+    assert_eq!(first, second);
+    assert_eq!((first >> 61, link.holder() >> 61), (1, 2));
+}

@@ -1,0 +1,250 @@
+//! One connection of the async driver: bytes to be written, and messages that arrive.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use manager_protocol::{Cancel, FrameKind, Leave, ObjectId, Row, write_control};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::UnixStream;
+
+use crate::endpoint::{Endpoint, write_hello};
+use crate::error::{Error, Reason, Result, cannot_connect};
+use crate::inbox::{Inbox, Incoming};
+use crate::request::{Limits, Parts, write_request};
+use crate::retry::Backoff;
+use crate::session::Session;
+
+/// A connection that was welcomed.
+pub(crate) struct Wire {
+    stream: UnixStream,
+    inbox: Inbox,
+    outbox: Vec<u8>,
+    /// How much of the outbox was written.
+    written: usize,
+    /// How much was written and is no longer in the outbox.
+    flushed: u64,
+    /// Requests that go out in parts, one after the other.
+    large: VecDeque<Parts>,
+    generation: u32,
+    limits: Limits,
+}
+
+impl Wire {
+    /// Connects and exchanges the hello. A session that was begun is not given up, unless there is no
+    /// server any more.
+    pub(crate) async fn open(endpoint: &Endpoint, session: &Session) -> Result<Self> {
+        let timeout = endpoint.settings.timeout;
+        let mut backoff = Backoff::reconnecting();
+        loop {
+            let attempt = tokio::time::timeout(timeout, Self::attempt(endpoint, session)).await;
+            match attempt.unwrap_or_else(|_| Err(Error::new(Reason::Timeout(timeout)))) {
+                // Another one takes its place.
+                Err(error) if error.is_ended_session() => {}
+                Err(error) if (error.is_lost_connection() || error.is_timeout()) && session.is_known() => {
+                    tokio::time::sleep(backoff.wait()).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn attempt(endpoint: &Endpoint, session: &Session) -> Result<Self> {
+        let mut backoff = Backoff::new();
+        let mut entry = loop {
+            if let Some(entry) = session.try_enter() {
+                break entry;
+            }
+            tokio::time::sleep(backoff.wait()).await;
+        };
+        let stream = loop {
+            if let Some(stream) = endpoint.open()? {
+                break stream;
+            }
+            tokio::time::sleep(backoff.wait()).await;
+        };
+        let mut stream = UnixStream::from_std(stream).map_err(|error| cannot_connect(endpoint.path(), error))?;
+        let mut hello = Vec::new();
+        write_hello(&mut hello, entry.choice());
+        // If the server has closed the stream already, it may have said why.
+        let greeted = stream.write_all(&hello).await.map_err(broken);
+        let mut inbox = Inbox::new(endpoint.settings.max_message);
+        let limits = loop {
+            if let Some(answer) = inbox.frame()? {
+                break endpoint.admit(answer, &mut entry)?;
+            }
+            match stream.read(inbox.room()).await.map_err(broken)? {
+                0 => return Err(greeted.err().unwrap_or_else(|| Error::new(Reason::Broken))),
+                count => inbox.filled(count),
+            }
+        };
+        inbox.allow(limits.frame);
+        Ok(Self {
+            stream,
+            inbox,
+            outbox: Vec::new(),
+            written: 0,
+            flushed: 0,
+            large: VecDeque::new(),
+            generation: entry.generation(),
+            limits,
+        })
+    }
+
+    /// Which of the session's generations it is of.
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Whether there is so much to be written that more can wait.
+    pub(crate) fn is_full(&self) -> bool {
+        self.outbox.len() >= ENOUGH
+    }
+
+    /// Whether nothing goes out in parts.
+    pub(crate) fn is_even(&self) -> bool {
+        self.large.is_empty()
+    }
+
+    /// The position in the stream of what is put next.
+    pub(crate) fn position(&self) -> u64 {
+        self.flushed + self.outbox.len() as u64
+    }
+
+    /// The position in the stream up to which it was written.
+    pub(crate) fn sent(&self) -> u64 {
+        self.flushed + self.written as u64
+    }
+
+    /// Puts what the session has to tell in front of what follows; the changes that are cancelled by it.
+    pub(crate) fn put_news(&mut self, session: &Session) -> Vec<u64> {
+        let Some(news) = session.take_news(self.limits) else { return Vec::new() };
+        news.write(&mut self.outbox);
+        news.cancels
+    }
+
+    /// Puts a request; one that is larger than a frame is begun as soon as those before it are done.
+    pub(crate) fn put(&mut self, id: u64, row: Row, object: ObjectId, arguments: &[u8]) -> Result<()> {
+        let encode = |out: &mut Vec<u8>| out.extend_from_slice(arguments);
+        self.large.extend(write_request(&mut self.outbox, id, row, object, encode, self.limits)?);
+        Ok(())
+    }
+
+    pub(crate) fn put_cancel(&mut self, id: u64) {
+        write_control(&mut self.outbox, FrameKind::Cancel, &Cancel { id });
+    }
+
+    /// Takes back a request in parts of which nothing was sent; whether there was one.
+    pub(crate) fn withdraw(&mut self, id: u64) -> bool {
+        let before = self.large.len();
+        self.large.retain(|parts| parts.id() != id || !parts.is_untouched());
+        self.large.len() < before
+    }
+
+    /// Ready if something was written; pending also if there is nothing to write.
+    pub(crate) fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
+        if self.written == self.outbox.len() {
+            self.flushed += self.written as u64;
+            self.written = 0;
+            self.outbox.clear();
+            self.outbox.shrink_to(KEPT);
+        }
+        if !self.is_full()
+            && let Some(parts) = self.large.front_mut()
+        {
+            parts.write_next(&mut self.outbox, self.limits);
+            if parts.is_done() {
+                self.large.pop_front();
+            }
+        }
+        if self.outbox.is_empty() {
+            return Poll::Pending;
+        }
+        match Pin::new(&mut self.stream).poll_write(context, &self.outbox[self.written..]) {
+            Poll::Ready(Ok(0)) => Poll::Ready(Err(Error::new(Reason::Broken))),
+            Poll::Ready(Ok(count)) => {
+                self.written += count;
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(self.last_words(broken(error), context))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Ready if something was read: then [`next`](Self::next) may have messages.
+    pub(crate) fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
+        let mut room = ReadBuf::new(self.inbox.room());
+        match Pin::new(&mut self.stream).poll_read(context, &mut room) {
+            Poll::Ready(Ok(())) if room.filled().is_empty() => Poll::Ready(Err(Error::new(Reason::Broken))),
+            Poll::Ready(Ok(())) => {
+                let count = room.filled().len();
+                self.inbox.filled(count);
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(broken(error))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// The next message that has arrived.
+    pub(crate) fn next(&mut self) -> Result<Option<Incoming<'_>>> {
+        self.inbox.next()
+    }
+
+    /// The server closed the stream: it may have said why before.
+    fn last_words(&mut self, error: Error, context: &mut Context<'_>) -> Error {
+        loop {
+            let read = self.poll_read(context);
+            loop {
+                match self.inbox.next() {
+                    Ok(Some(_)) => {}
+                    Ok(None) => break,
+                    Err(goodbye) if goodbye.code().is_some() => return goodbye,
+                    Err(_) => return error,
+                }
+            }
+            if !matches!(read, Poll::Ready(Ok(()))) {
+                return error;
+            }
+        }
+    }
+
+    /// Tells the server that the session ends, after all that was put, and waits for it to close the
+    /// stream: it would not read on if it could not write.
+    pub(crate) async fn leave(mut self) {
+        let parting = async {
+            write_control(&mut self.outbox, FrameKind::Leave, &Leave());
+            self.stream.write_all(&self.outbox[self.written..]).await?;
+            self.stream.shutdown().await?;
+            while self.stream.read(self.inbox.room()).await? > 0 {}
+            Ok::<(), std::io::Error>(())
+        };
+        // If it cannot be told, the session ends by itself after a while.
+        let _ = tokio::time::timeout(LEAVING, parting).await;
+    }
+
+    /// Writes what can be written at once, and that the session ends if it does.
+    pub(crate) fn try_flush(&mut self, leave: bool) {
+        if leave {
+            write_control(&mut self.outbox, FrameKind::Leave, &Leave());
+        }
+        // If the end cannot be told, the session ends by itself after a while.
+        if let Ok(count) = self.stream.try_write(&self.outbox[self.written..]) {
+            self.written += count;
+        }
+    }
+}
+
+fn broken(error: std::io::Error) -> Error {
+    Error::with_source(Reason::Broken, error)
+}
+
+/// With so much in the outbox, requests stay in the queue.
+const ENOUGH: usize = 256 * 1024;
+
+/// An empty outbox keeps so much memory at most.
+const KEPT: usize = 1024 * 1024;
+
+/// How long it may take to tell the server that the session ends.
+pub(crate) const LEAVING: Duration = Duration::from_secs(1);
