@@ -12,21 +12,21 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use manager_protocol::{Code, Encoded, Operation, list};
+use manager_protocol::{Operation, list};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use self::iter::Iter;
+pub(crate) use self::iter::ListCursor;
 #[cfg(feature = "aio")]
 pub use self::iter::Stream;
 use crate::argument::Argument;
 use crate::batch::{Batch, Queue};
 use crate::blocking::Blocking;
-use crate::error::Error;
 use crate::handle::Handle;
 use crate::link::{DirectLink, Link, Target};
 use crate::object::{Object, Sealed};
-use crate::slice::Slice;
+use crate::slice::{Slice, stepped};
 use crate::versioned::VersionedLink;
 
 /// A list in the server, shared by every process that opens its name.
@@ -418,14 +418,6 @@ where
         let value = Argument::new(value);
         self.handle.call(|| Ok(list::Count { value: value.get()? }), Ok)
     }
-}
-
-fn optional<T: DeserializeOwned>(value: Option<Encoded<'_>>) -> manager_protocol::Result<Option<T>> {
-    value.map(|value| value.decode()).transpose()
-}
-
-fn stepped() -> Error {
-    manager_protocol::Error::new(Code::InvalidArgument, "a range to search in has no step").into()
 }
 
 impl<T, L: Clone> Clone for ManagerList<T, L> {

@@ -2,7 +2,9 @@
 
 use std::ops::{Range, RangeFrom, RangeFull, RangeInclusive, RangeTo, RangeToInclusive};
 
-use manager_protocol::list;
+use manager_protocol::{Code, list};
+
+use crate::error::Error;
 
 /// A part of a list. Negative indices count from the end; indices past an end mean that end.
 ///
@@ -35,6 +37,11 @@ impl Slice {
     pub(crate) fn ends(self) -> Option<(Option<i64>, Option<i64>)> {
         (self.step == 1).then_some((self.start, self.stop))
     }
+}
+
+/// Why a slice with a step is no range to search in.
+pub(crate) fn stepped() -> Error {
+    manager_protocol::Error::new(Code::InvalidArgument, "a range to search in has no step").into()
 }
 
 impl From<RangeFull> for Slice {

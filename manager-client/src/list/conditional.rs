@@ -2,17 +2,17 @@
 
 use std::borrow::Borrow;
 
-use manager_protocol::{Code, Encoded, list};
+use manager_protocol::{Encoded, list};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{ManagerList, optional};
+use super::ManagerList;
 use crate::argument::{Argument, Arguments, cannot_decode, slices};
 use crate::error::Result;
 use crate::link::{DirectLink, Link};
 use crate::number::{Number, sum};
 use crate::retry::Retry;
-use crate::swap::Swap;
+use crate::swap::{Swap, current, no_current};
 
 impl<T, L> ManagerList<T, L>
 where
@@ -66,10 +66,8 @@ where
     {
         let (expected, new) = (Argument::new(expected), Argument::new(new));
         let operation = || Ok(list::CompareAndSet { index, expected: expected.get()?, new: new.get()? });
-        self.handle.call(operation, |swap| match (swap.swapped, optional(swap.current)?) {
-            (true, _) => Ok(Swap::Swapped),
-            (false, Some(current)) => Ok(Swap::Current(current)),
-            (false, None) => Err(no_current()),
+        self.handle.call(operation, |swap| {
+            if swap.swapped { Ok(Swap::Swapped) } else { current(swap.current).map(Swap::Current) }
         })
     }
 
@@ -233,8 +231,4 @@ where
             }
         })
     }
-}
-
-fn no_current() -> manager_protocol::Error {
-    manager_protocol::Error::new(Code::MalformedFrame, "a swap that failed without the value in its way")
 }

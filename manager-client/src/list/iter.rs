@@ -1,5 +1,6 @@
 //! Goes through a list in pages: the whole is never in memory at once.
 
+use manager_protocol::list::PageReply;
 use manager_protocol::{Operation, list};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -7,6 +8,7 @@ use serde::de::DeserializeOwned;
 use super::ManagerList;
 use crate::argument::cannot_decode;
 use crate::blocking::Blocking;
+use crate::error::Result;
 use crate::link::Link;
 use crate::pages::{Page, Paged};
 
@@ -100,31 +102,44 @@ where
     type Link = L;
 
     fn page(&self, cursor: ListCursor, limit: u32) -> L::Wait<'_, Page<Self>> {
-        let (start, asked) = match cursor {
-            ListCursor::Forward { start } => (start, limit),
-            ListCursor::End => (0, 1),
-            ListCursor::Backward { end, limit } => {
-                let start = end.saturating_sub(limit.into());
-                (start, u32::try_from(end - start).unwrap_or(limit))
-            }
-        };
+        let (start, asked) = cursor.ask(limit);
         let encode = |out: &mut Vec<u8>| list::Page { start, limit: asked }.encode(out);
         self.handle.link.call(&self.handle.target, list::Page::ROW, encode, move |answer| {
-            let page = answer.reply::<list::Page>()?;
-            let found = u32::try_from(page.values.len()).unwrap_or(u32::MAX);
-            let (wanted, next) = cursor.follow(start, asked, found, page.len, limit);
-            let values = if wanted { page.values } else { Vec::new() };
-            let items = values.into_iter().map(|value| value.decode());
-            let mut items = items.collect::<Result<Vec<T>, _>>().map_err(cannot_decode)?;
-            if matches!(cursor, ListCursor::Backward { .. }) {
-                items.reverse();
-            }
-            Ok(Page { items, next })
+            cursor.take(answer.reply::<list::Page>()?, (start, asked), limit)
         })
     }
 }
 
 impl ListCursor {
+    /// The first index of the page to ask for, and how many values of it, if pages have so many.
+    pub(crate) fn ask(self, limit: u32) -> (u64, u32) {
+        match self {
+            Self::Forward { start } => (start, limit),
+            Self::End => (0, 1),
+            Self::Backward { end, limit } => {
+                let start = end.saturating_sub(limit.into());
+                (start, u32::try_from(end - start).unwrap_or(limit))
+            }
+        }
+    }
+
+    /// Makes a page of what came when `start` and so many values were asked for.
+    pub(crate) fn take<P>(self, found: PageReply<'_>, (start, asked): (u64, u32), limit: u32) -> Result<Page<P>>
+    where
+        P: Paged<Cursor = Self>,
+        P::Item: DeserializeOwned,
+    {
+        let count = u32::try_from(found.values.len()).unwrap_or(u32::MAX);
+        let (wanted, next) = self.follow(start, asked, count, found.len, limit);
+        let values = if wanted { found.values } else { Vec::new() };
+        let items = values.into_iter().map(|value| value.decode());
+        let mut items = items.collect::<std::result::Result<Vec<P::Item>, _>>().map_err(cannot_decode)?;
+        if matches!(self, Self::Backward { .. }) {
+            items.reverse();
+        }
+        Ok(Page { items, next })
+    }
+
     /// Whether the values found are the ones wanted, and where to go on.
     ///
     /// The server may send fewer values than asked for. Backwards these are the wrong ones, those
@@ -156,14 +171,7 @@ mod tests {
         let mut seen = Vec::new();
         let mut next = Some(if backward { ListCursor::End } else { ListCursor::Forward { start: 0 } });
         while let Some(cursor) = next {
-            let (start, asked) = match cursor {
-                ListCursor::Forward { start } => (start, page),
-                ListCursor::End => (0, 1),
-                ListCursor::Backward { end, limit } => {
-                    let start = end.saturating_sub(limit.into());
-                    (start, u32::try_from(end - start).unwrap())
-                }
-            };
+            let (start, asked) = cursor.ask(page);
             let mut values: Vec<u64> = (start..len).take(asked.min(most) as usize).collect();
             let (wanted, following) = cursor.follow(start, asked, u32::try_from(values.len()).unwrap(), len, page);
             if backward {
