@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use manager_protocol::{ObjectId, Operation};
 
@@ -64,7 +65,77 @@ impl<L: DirectLink> Handle<L> {
     }
 
     /// The same object with another time that a call may take.
-    pub(crate) fn with_timeout(&self, timeout: std::time::Duration) -> Self {
+    pub(crate) fn with_timeout(&self, timeout: Duration) -> Self {
         self.over(self.link.with_timeout(timeout))
+    }
+
+    /// Sends one operation that may wait so long, unless an argument of it is in error.
+    ///
+    /// `operation` is told the limit as the wire has it.
+    pub(crate) fn waiting<'a, O, T>(
+        &'a self,
+        wait: Duration,
+        operation: impl FnOnce(Option<i64>) -> Result<O>,
+        decode: impl for<'r> FnOnce(O::Reply<'r>) -> Result<T> + Send + 'a,
+    ) -> L::Wait<'a, T>
+    where
+        O: Operation,
+        T: 'a,
+    {
+        self.waiting_and(wait, MARGIN, operation, decode)
+    }
+
+    /// As [`waiting`](Self::waiting), for an operation that takes so much longer than it waits.
+    pub(crate) fn waiting_and<'a, O, T>(
+        &'a self,
+        wait: Duration,
+        longer: Duration,
+        operation: impl FnOnce(Option<i64>) -> Result<O>,
+        decode: impl for<'r> FnOnce(O::Reply<'r>) -> Result<T> + Send + 'a,
+    ) -> L::Wait<'a, T>
+    where
+        O: Operation,
+        T: 'a,
+    {
+        let mut arguments = Vec::new();
+        match operation(milliseconds(wait)) {
+            Ok(operation) => operation.encode(&mut arguments),
+            Err(error) => return self.link.fail(error.during(O::ROW, &self.target)),
+        }
+        // The server is to say that the time is over: it knows what became of the wait.
+        let link = self.link.with_timeout(wait.saturating_add(longer));
+        L::run(async move {
+            let encode = |out: &mut Vec<u8>| out.extend_from_slice(&arguments);
+            let raw = L::future(link.call(&self.target, O::ROW, encode, |answer| Ok(Raw::from(answer)))).await?;
+            raw.reply::<O>().and_then(decode).map_err(|error| error.during(O::ROW, &self.target))
+        })
+    }
+}
+
+/// A limit on waiting as the wire has it, rounded up; [`Duration::MAX`] is none.
+pub(crate) fn milliseconds(wait: Duration) -> Option<i64> {
+    let whole = || i64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX);
+    (wait != Duration::MAX).then(whole)
+}
+
+/// What a wait ends with that was not over in time, where that is an error.
+pub(crate) fn late(wait: Duration) -> Error {
+    Error::new(Reason::Timeout(wait))
+}
+
+/// How much longer than it waits a call may take.
+pub(crate) const MARGIN: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_rounded_up_to_milliseconds() {
+        assert_eq!(milliseconds(Duration::ZERO), Some(0));
+        assert_eq!(milliseconds(Duration::from_nanos(1)), Some(1));
+        assert_eq!(milliseconds(Duration::from_millis(1500)), Some(1500));
+        assert_eq!(milliseconds(Duration::MAX), None);
+        assert_eq!(milliseconds(Duration::MAX - Duration::from_nanos(1)), Some(i64::MAX));
     }
 }

@@ -4,19 +4,15 @@ use std::ffi::OsStr;
 use std::future::ready;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 
 use manager_protocol::{Kind, Operation, SOCKET_VARIABLE, manager};
 
 use crate::blocking::{Blocking, finish};
-use crate::dict::ManagerDict;
 #[cfg(feature = "embedded")]
 use crate::embedded::Embedded;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Reason, Result};
-use crate::handle::Handle;
 use crate::link::{DirectLink, Link, Target};
-use crate::list::ManagerList;
 use crate::options::Options;
 use crate::pipeline::Pipeline;
 use crate::transaction::{Attempt, Transaction, transact};
@@ -187,53 +183,6 @@ impl<L: Link> Manager<L> {
         &self.link
     }
 
-    /// The dict with this name, made if there is none.
-    ///
-    /// # Errors
-    /// [`is_wrong_kind`](Error::is_wrong_kind) if the name is a list's.
-    ///
-    /// ```
-    /// # let manager = manager_client::Manager::start()?;
-    /// let ages = manager.dict::<String, u64>("ages")?;
-    /// assert!(ages.is_empty()?);
-    /// # Ok::<(), manager_client::Error>(())
-    /// ```
-    pub fn dict<K, V>(&self, name: &str) -> L::Wait<'_, ManagerDict<K, V, L>> {
-        self.open(name, Kind::Dict, |handle| ManagerDict::new(handle))
-    }
-
-    /// The list with this name, made if there is none.
-    ///
-    /// # Errors
-    /// [`is_wrong_kind`](Error::is_wrong_kind) if the name is a dict's.
-    ///
-    /// ```
-    /// # let manager = manager_client::Manager::start()?;
-    /// let todo = manager.list::<String>("todo")?;
-    /// assert!(manager.dict::<String, u64>("todo").is_err_and(|error| error.is_wrong_kind()));
-    /// # let _ = todo;
-    /// # Ok::<(), manager_client::Error>(())
-    /// ```
-    pub fn list<T>(&self, name: &str) -> L::Wait<'_, ManagerList<T, L>> {
-        self.open(name, Kind::List, |handle| ManagerList::new(handle))
-    }
-
-    fn open<'a, P: 'a>(
-        &'a self,
-        name: &str,
-        kind: Kind,
-        proxy: impl FnOnce(Handle<L>) -> P + Send + 'static,
-    ) -> L::Wait<'a, P> {
-        let (link, epoch, name) = (self.link.clone(), self.link.epoch(), Arc::<str>::from(name));
-        let target = Target::new(MANAGER, Some(name.clone()), epoch);
-        let encode = |out: &mut Vec<u8>| manager::Open { name: &name, kind }.encode(out);
-        let named = name.clone();
-        self.link.call(&target, manager::Open::ROW, encode, move |answer| {
-            let object = answer.reply::<manager::Open<'_>>()?;
-            Ok(proxy(Handle { link, target: Target::new(object, Some(named), epoch) }))
-        })
-    }
-
     /// Deletes the object with this name; whether there was one.
     ///
     /// Its proxies then fail with [`is_no_such_object`](Error::is_no_such_object).
@@ -347,4 +296,4 @@ pub(crate) fn command(program: impl AsRef<OsStr>, socket: &Path) -> Command {
 }
 
 /// The number of the manager itself.
-const MANAGER: u64 = 0;
+pub(crate) const MANAGER: u64 = 0;

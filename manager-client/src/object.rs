@@ -2,7 +2,7 @@
 
 use crate::link::{Link, Target};
 
-/// A proxy for an object in a server: a dict or a list.
+/// A proxy for an object in a server that holds data: a dict, a list, a set, a value or an array.
 pub trait Object: Sealed {
     /// The same proxy over another link.
     type Over<M: Link>;

@@ -1,5 +1,8 @@
 //! The outcome of a compare-and-set.
 
+use manager_protocol::{Code, Encoded, Error, Result};
+use serde::de::DeserializeOwned;
+
 /// Whether a value was swapped, and if not, what was there instead.
 ///
 /// For a dict `V` is an option: `None` where there is no such key.
@@ -18,4 +21,13 @@ impl<V> Swap<V> {
     pub fn is_swapped(&self) -> bool {
         matches!(self, Self::Swapped)
     }
+}
+
+/// The value that was in the way of a swap, where there always is one.
+pub(crate) fn current<V: DeserializeOwned>(current: Option<Encoded<'_>>) -> Result<V> {
+    current.ok_or_else(no_current)?.decode()
+}
+
+pub(crate) fn no_current() -> Error {
+    Error::new(Code::MalformedFrame, "a swap that failed without the value in its way")
 }
