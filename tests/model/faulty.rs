@@ -6,8 +6,11 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 use proptest_state_machine::ReferenceStateMachine;
 
+use super::array::ArrayOperation;
+use super::cell::CellOperation;
 use super::machine::{Over, System, difference_after};
 use super::operation::{DictOperation, ListOperation, Reply};
+use super::set::SetOperation;
 use super::world::{Empty, From, Object, Operation, Seen, Transition, World};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -22,6 +25,12 @@ enum Fault {
     CountsReads,
     /// 1 and 1.0 are two values.
     ComparesTypes,
+    /// What is added to a set though it is there moves to the end.
+    MovesWhatIsAdded,
+    /// A compare-and-set of a cell does not compare.
+    SwapsBlindly,
+    /// A slice of an array is filled from the wrong end.
+    SetsSlicesBackwards,
 }
 
 /// The core with a fault in front of it.
@@ -70,6 +79,31 @@ impl System for Faulty {
                 }
                 Ok(seen)
             }
+            (Some(Fault::MovesWhatIsAdded), Transition::One(Operation::Set(at, SetOperation::Insert(value)))) => {
+                let mut replies = self.inner.apply(transition)?;
+                if replies[0].reply == Reply::Bool(false) {
+                    let removal = Operation::Set(*at, SetOperation::Remove(value.clone()));
+                    let _ = self.inner.apply(&Transition::One(removal));
+                    replies = self.inner.apply(transition)?;
+                    replies[0].reply = Reply::Bool(false);
+                    replies[0].version -= 2;
+                }
+                Ok(replies)
+            }
+            (Some(Fault::SwapsBlindly), Transition::One(Operation::Cell(at, CellOperation::CompareAndSet(_, new)))) => {
+                let set = Operation::Cell(*at, CellOperation::Set(new.clone()));
+                let mut replies = self.inner.apply(&Transition::One(set))?;
+                replies[0].reply = Reply::Swapped;
+                Ok(replies)
+            }
+            (
+                Some(Fault::SetsSlicesBackwards),
+                Transition::One(Operation::Array(at, ArrayOperation::SetSlice(part, values, off))),
+            ) => {
+                let values = values.iter().rev().cloned().collect();
+                let set = Operation::Array(*at, ArrayOperation::SetSlice(*part, values, *off));
+                self.inner.apply(&Transition::One(set))
+            }
             (Some(_) | None, _) => self.inner.apply(transition),
         }
     }
@@ -90,8 +124,8 @@ impl System for Faulty {
 /// Compares the same sequences each time; the first difference that is found.
 fn first_difference(fault: Option<Fault>) -> Option<String> {
     let mut runner = TestRunner::deterministic();
-    let sequences = From::<Empty>::sequential_strategy(30..80);
-    (0..300).find_map(|_| {
+    let sequences = From::<Empty>::sequential_strategy(80..160);
+    (0..200).find_map(|_| {
         let (mut world, transitions, _) = sequences.new_tree(&mut runner).unwrap().current();
         let mut system = Faulty { fault, ..Faulty::start(&world) };
         let differs = transitions.iter().find_map(|transition| {
@@ -111,6 +145,9 @@ fn every_fault_is_found_and_none_where_there_is_none() {
         Fault::MovesWhatIsReplaced,
         Fault::CountsReads,
         Fault::ComparesTypes,
+        Fault::MovesWhatIsAdded,
+        Fault::SwapsBlindly,
+        Fault::SetsSlicesBackwards,
     ] {
         assert!(first_difference(Some(fault)).is_some(), "{fault:?} was not found");
     }

@@ -18,7 +18,7 @@ pub(super) fn value() -> BoxedStrategy<Value> {
 }
 
 /// Few values that have an order among each other.
-fn orderly() -> BoxedStrategy<Value> {
+pub(super) fn orderly() -> BoxedStrategy<Value> {
     let number =
         prop_oneof![(-3_i64..4).prop_map(Value::from), (-3_i32..4).prop_map(|n| Value::from(f64::from(n) / 2.0))];
     prop_oneof![4 => number.clone(), 1 => prop::collection::vec(number, 0..3).prop_map(array)].boxed()
@@ -40,7 +40,7 @@ pub(super) fn key() -> BoxedStrategy<Value> {
 }
 
 /// Values that are often the same as another, and as often only nearly.
-fn common() -> Vec<Value> {
+pub(super) fn common() -> Vec<Value> {
     vec![
         1.into(),
         1.0.into(),
@@ -110,7 +110,7 @@ fn entries() -> impl Strategy<Value = Vec<(Value, Value)>> + Clone {
     prop::collection::vec((key(), value()), 0..6)
 }
 
-fn keys() -> impl Strategy<Value = Vec<Value>> + Clone {
+pub(super) fn keys() -> impl Strategy<Value = Vec<Value>> + Clone {
     prop::collection::vec(key(), 0..6)
 }
 
@@ -118,12 +118,12 @@ fn values() -> impl Strategy<Value = Vec<Value>> + Clone {
     prop_oneof![prop::collection::vec(value(), 0..6), prop::collection::vec(orderly(), 0..8)]
 }
 
-fn index() -> impl Strategy<Value = i64> + Clone {
+pub(super) fn index() -> impl Strategy<Value = i64> + Clone {
     let far = select(vec![i64::MIN, i64::MIN + 1, i64::MAX, i64::MAX - 1, -1000, 1000]);
     prop_oneof![12 => -4_i64..6, 4 => -15_i64..15, 1 => far]
 }
 
-fn part() -> impl Strategy<Value = Part> + Clone {
+pub(super) fn part() -> impl Strategy<Value = Part> + Clone {
     let end = prop::option::weighted(0.8, index());
     let step = prop_oneof![
         8 => Just(1_i64),
@@ -134,7 +134,7 @@ fn part() -> impl Strategy<Value = Part> + Clone {
     (end.clone(), end, step).prop_map(|(start, stop, step)| Part { start, stop, step })
 }
 
-fn delta() -> impl Strategy<Value = Delta> + Clone {
+pub(super) fn delta() -> impl Strategy<Value = Delta> + Clone {
     prop_oneof![
         select(vec![0_i8, 1, -1, 100, i8::MIN, i8::MAX]).prop_map(Delta::I8),
         select(vec![0_u64, 1, 1 << 53, u64::MAX]).prop_map(Delta::U64),
@@ -144,7 +144,7 @@ fn delta() -> impl Strategy<Value = Delta> + Clone {
     ]
 }
 
-fn change() -> impl Strategy<Value = Change> + Clone {
+pub(super) fn change() -> impl Strategy<Value = Change> + Clone {
     prop_oneof![Just(Change::Keep), Just(Change::Wrap), Just(Change::Remove), value().prop_map(Change::Put)]
 }
 

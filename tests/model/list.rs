@@ -169,7 +169,7 @@ impl ListModel {
         }
     }
 
-    fn position(&self, index: i64) -> Result<usize, Code> {
+    pub(super) fn position(&self, index: i64) -> Result<usize, Code> {
         let len = self.values.len() as i128;
         let index = i128::from(index);
         let index = if index < 0 { index + len } else { index };
@@ -248,7 +248,7 @@ impl ListModel {
 
     /// The indices of a slice in the order that the step goes through them: found by trying each
     /// index there is, which is slow and plain.
-    fn indices(&self, part: Part) -> Result<Vec<usize>, Code> {
+    pub(super) fn indices(&self, part: Part) -> Result<Vec<usize>, Code> {
         if part.step == 0 {
             return Err(Code::InvalidArgument);
         }

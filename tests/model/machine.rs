@@ -13,7 +13,7 @@ use proptest_state_machine::{StateMachineTest, prop_state_machine};
 
 use super::contents::Iterate;
 use super::real::Real;
-use super::world::{Beginning, Empty, From, Large, Object, Seen, Transition, World};
+use super::world::{Beginning, Empty, From, Large, OBJECTS, Object, Seen, Transition, World};
 
 /// What can be compared with the model.
 pub(super) trait System {
@@ -95,14 +95,18 @@ fn small_server(max_items: usize) -> TestServer {
 impl<L: Reach> System for Over<L> {
     fn start(world: &World) -> Self {
         let (manager, patient, server) = L::reach(world.max_items);
-        let real = Real::open(&manager);
+        let open = |manager| Real::open(manager, world);
+        let real = open(&manager);
         for (dict, model) in real.dicts.iter().zip(&world.dicts) {
             wait::<L, _>(dict.insert_many(model.items())).unwrap();
         }
         for (list, model) in real.lists.iter().zip(&world.lists) {
             wait::<L, _>(list.extend(&model.values)).unwrap();
         }
-        Self { real, patient: patient.as_ref().map(Real::open), applied: 0, _server: server }
+        for (set, model) in real.sets.iter().zip(&world.sets) {
+            wait::<L, _>(set.extend(model.values())).unwrap();
+        }
+        Self { real, patient: patient.as_ref().map(open), applied: 0, _server: server }
     }
 
     fn apply(&mut self, transition: &Transition) -> Result<Vec<Seen>, Code> {
@@ -137,6 +141,25 @@ impl<L: Reach> System for Over<L> {
                 return Some(format!("list {at}: {difference}"));
             }
         }
+        for (at, set) in self.real.sets.iter().enumerate() {
+            let ways = [wait::<L, _>(set.values()).unwrap(), link.set(set, false), reversed(link.set(set, true))];
+            if let Some(difference) = first_difference(ways, &world.sets[at].values()) {
+                return Some(format!("set {at}: {difference}"));
+            }
+        }
+        for (at, array) in self.real.arrays.iter().enumerate() {
+            let ways =
+                [wait::<L, _>(array.values()).unwrap(), link.array(array, false), reversed(link.array(array, true))];
+            if let Some(difference) = first_difference(ways, &world.arrays[at].0.values) {
+                return Some(format!("array {at}: {difference}"));
+            }
+        }
+        for (at, cell) in self.real.cells.iter().enumerate() {
+            let (found, expected) = (wait::<L, _>(cell.get()).unwrap(), &world.cells[at].value);
+            if found != *expected {
+                return Some(format!("cell {at}: it holds {found:?} instead of {expected:?}"));
+            }
+        }
         difference_of_versions(self, world, &OBJECTS)
     }
 }
@@ -155,9 +178,6 @@ fn difference_of_versions<S: System>(system: &S, world: &World, objects: &[Objec
     let wrong = objects.iter().copied().find(|object| system.version(*object) != world.version(*object))?;
     Some(format!("{wrong:?} has version {} instead of {}", system.version(wrong), world.version(wrong)))
 }
-
-/// Every object that there is.
-const OBJECTS: [Object; 4] = [Object::Dict(0), Object::Dict(1), Object::List(0), Object::List(1)];
 
 /// The comparison of a system with the model, from one of the model's beginnings.
 struct Compare<S, B = Empty>(PhantomData<(S, B)>);

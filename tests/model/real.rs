@@ -1,29 +1,45 @@
 //! The real objects: carries out transitions through the proxies, over any link.
 
 use manager_client::{
-    Batch, DirectLink, Link, Manager, ManagerDict, ManagerList, Pending, Transaction, Versioned, VersionedLink,
+    Batch, DirectLink, Link, Manager, ManagerArray, ManagerDict, ManagerList, ManagerSet, ManagerValue, Pending,
+    Transaction, Versioned, VersionedLink,
 };
 use manager_protocol::Code;
 use manager_tests::wait;
+use serde::Serialize;
 
+use super::array::ArrayOperation;
+use super::cell::CellOperation;
 use super::operation::{Delta, DictOperation, ListOperation, Reply, code_of, sort_key};
+use super::run::{run_on_array, run_on_cell, run_on_set};
+use super::set::SetOperation;
 use super::value::Value;
-use super::world::{Object, Operation, Seen, Transition};
+use super::world::{Object, Operation, Seen, Transition, World};
 
-/// Two dicts and two lists in a server.
+/// Two objects of each kind in a server.
 #[derive(Clone, Debug)]
 pub(super) struct Real<L> {
     pub(super) manager: Manager<L>,
     pub(super) dicts: [ManagerDict<Value, Value, L>; 2],
     pub(super) lists: [ManagerList<Value, L>; 2],
+    pub(super) sets: [ManagerSet<Value, L>; 2],
+    pub(super) cells: [ManagerValue<Value, L>; 2],
+    pub(super) arrays: [ManagerArray<Value, L>; 2],
+    /// How long the arrays are.
+    lens: [usize; 2],
 }
 
 impl<L: DirectLink> Real<L> {
-    /// Opens the four objects.
-    pub(super) fn open(manager: &Manager<L>) -> Self {
+    /// Opens the objects; those that must hold something hold what the model's do.
+    pub(super) fn open(manager: &Manager<L>, world: &World) -> Self {
         let dicts = [0, 1].map(|at| wait::<L, _>(manager.dict(DICTS[at])).unwrap());
         let lists = [0, 1].map(|at| wait::<L, _>(manager.list(LISTS[at])).unwrap());
-        Self { manager: manager.clone(), dicts, lists }
+        let sets = [0, 1].map(|at| wait::<L, _>(manager.set(SETS[at])).unwrap());
+        let cells = [0, 1].map(|at| wait::<L, _>(manager.value(CELLS[at], &world.cells[at].value)).unwrap());
+        let values = |at: usize| world.arrays[at].0.values.clone();
+        let arrays = [0, 1].map(|at| wait::<L, _>(manager.array(ARRAYS[at], values(at))).unwrap());
+        let lens = [0, 1].map(|at| values(at).len());
+        Self { manager: manager.clone(), dicts, lists, sets, cells, arrays, lens }
     }
 
     /// An object's version, asked for.
@@ -31,6 +47,9 @@ impl<L: DirectLink> Real<L> {
         match object {
             Object::Dict(at) => wait::<L, _>(self.dicts[at].version()).unwrap(),
             Object::List(at) => wait::<L, _>(self.lists[at].version()).unwrap(),
+            Object::Set(at) => wait::<L, _>(self.sets[at].version()).unwrap(),
+            Object::Cell(at) => wait::<L, _>(self.cells[at].version()).unwrap(),
+            Object::Array(at) => wait::<L, _>(self.arrays[at].version()).unwrap(),
         }
     }
 
@@ -68,7 +87,22 @@ impl<L: DirectLink> Real<L> {
             Operation::List(at, ListOperation::Retain(unwanted)) => {
                 wait::<L, _>(self.lists[*at].retain(|value: &Value| !value.is_same(unwanted))).map(Reply::unit)
             }
-            Operation::Dict(..) | Operation::List(..) => return None,
+            Operation::Set(at, SetOperation::Retain(unwanted)) => {
+                wait::<L, _>(self.sets[*at].retain(|value: &Value| !value.is_same(unwanted))).map(Reply::unit)
+            }
+            Operation::Cell(at, CellOperation::UpdateWith(change)) => {
+                let updated = self.cells[*at].update_with(|value| change.apply_to_item(value));
+                wait::<L, _>(updated).map(Reply::Value)
+            }
+            Operation::Array(at, ArrayOperation::UpdateWith(index, change)) => {
+                let updated = self.arrays[*at].update_with(*index, |value| change.apply_to_item(value));
+                wait::<L, _>(updated).map(Reply::Value)
+            }
+            Operation::Dict(..)
+            | Operation::List(..)
+            | Operation::Set(..)
+            | Operation::Cell(..)
+            | Operation::Array(..) => return None,
         };
         Some(reply.map_err(|error| code_of(&error)))
     }
@@ -79,6 +113,9 @@ impl<L: DirectLink> Real<L> {
             match object {
                 Object::Dict(at) => transaction.check(&self.dicts[*at], *version),
                 Object::List(at) => transaction.check(&self.lists[*at], *version),
+                Object::Set(at) => transaction.check(&self.sets[*at], *version),
+                Object::Cell(at) => transaction.check(&self.cells[*at], *version),
+                Object::Array(at) => transaction.check(&self.arrays[*at], *version),
             }
         }
         let queue = Queued { real: self, transaction: &transaction };
@@ -98,14 +135,23 @@ impl<L: DirectLink> Real<L> {
 /// The names of the objects.
 pub(super) const DICTS: [&str; 2] = ["first dict", "second dict"];
 pub(super) const LISTS: [&str; 2] = ["first list", "second list"];
+pub(super) const SETS: [&str; 2] = ["first set", "second set"];
+pub(super) const CELLS: [&str; 2] = ["first cell", "second cell"];
+pub(super) const ARRAYS: [&str; 2] = ["first array", "second array"];
 
 /// A way to carry out an operation that is one call.
-trait Run {
+pub(super) trait Run {
     type Link: Link;
     type Out;
 
     fn dict<V>(&self, at: usize) -> ManagerDict<Value, V, Self::Link>;
     fn list<T>(&self, at: usize) -> ManagerList<T, Self::Link>;
+    fn set<T>(&self, at: usize) -> ManagerSet<T, Self::Link>;
+    /// The cell, as one of any type; what is given is not put there.
+    fn cell<T: Serialize>(&self, at: usize, any: T) -> ManagerValue<T, Self::Link>;
+    /// The array, as one of any type; what is given is not put there.
+    fn array<T: Serialize + Clone>(&self, at: usize, any: T) -> ManagerArray<T, Self::Link>;
+    fn array_len(&self, at: usize) -> usize;
     fn finish<T: Send + 'static>(
         call: <Self::Link as Link>::Wait<'_, T>,
         reply: impl FnOnce(T) -> Reply + 'static,
@@ -115,6 +161,9 @@ trait Run {
         match operation {
             Operation::Dict(at, operation) => run_on_dict(self, *at, operation),
             Operation::List(at, operation) => run_on_list(self, *at, operation),
+            Operation::Set(at, operation) => run_on_set(self, *at, operation),
+            Operation::Cell(at, operation) => run_on_cell(self, *at, operation),
+            Operation::Array(at, operation) => run_on_array(self, *at, operation),
         }
     }
 }
@@ -132,6 +181,23 @@ impl<L: DirectLink> Run for One<'_, L> {
 
     fn list<T>(&self, at: usize) -> ManagerList<T, VersionedLink<L>> {
         wait::<L, _>(self.0.manager.list(LISTS[at])).unwrap().versioned()
+    }
+
+    fn set<T>(&self, at: usize) -> ManagerSet<T, VersionedLink<L>> {
+        wait::<L, _>(self.0.manager.set(SETS[at])).unwrap().versioned()
+    }
+
+    fn cell<T: Serialize>(&self, at: usize, any: T) -> ManagerValue<T, VersionedLink<L>> {
+        wait::<L, _>(self.0.manager.value(CELLS[at], &any)).unwrap().versioned()
+    }
+
+    fn array<T: Serialize + Clone>(&self, at: usize, any: T) -> ManagerArray<T, VersionedLink<L>> {
+        let values = vec![any; self.0.lens[at]];
+        wait::<L, _>(self.0.manager.array(ARRAYS[at], values)).unwrap().versioned()
+    }
+
+    fn array_len(&self, at: usize) -> usize {
+        self.0.lens[at]
     }
 
     fn finish<T: Send + 'static>(
@@ -162,6 +228,23 @@ impl<L: DirectLink> Run for Queued<'_, L> {
 
     fn list<T>(&self, at: usize) -> ManagerList<T, VersionedLink<Batch>> {
         wait::<L, _>(self.real.manager.list(LISTS[at])).unwrap().on(self.transaction).versioned()
+    }
+
+    fn set<T>(&self, at: usize) -> ManagerSet<T, VersionedLink<Batch>> {
+        wait::<L, _>(self.real.manager.set(SETS[at])).unwrap().on(self.transaction).versioned()
+    }
+
+    fn cell<T: Serialize>(&self, at: usize, any: T) -> ManagerValue<T, VersionedLink<Batch>> {
+        wait::<L, _>(self.real.manager.value(CELLS[at], &any)).unwrap().on(self.transaction).versioned()
+    }
+
+    fn array<T: Serialize + Clone>(&self, at: usize, any: T) -> ManagerArray<T, VersionedLink<Batch>> {
+        let values = vec![any; self.real.lens[at]];
+        wait::<L, _>(self.real.manager.array(ARRAYS[at], values)).unwrap().on(self.transaction).versioned()
+    }
+
+    fn array_len(&self, at: usize) -> usize {
+        self.real.lens[at]
     }
 
     fn finish<T: Send + 'static>(call: Pending<Versioned<T>>, reply: impl FnOnce(T) -> Reply + 'static) -> Take {

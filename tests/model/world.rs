@@ -1,15 +1,19 @@
-//! The reference: two dicts and two lists, and what every operation and transaction must do to them.
+//! The reference: two objects of each kind, and what every operation and transaction must do to them.
 
 use std::marker::PhantomData;
 
 use manager_protocol::Code;
 use proptest::prelude::*;
+use proptest::sample::select;
 use proptest_state_machine::ReferenceStateMachine;
 
+use super::array::{ArrayModel, ArrayOperation, array_operation};
+use super::cell::{CellModel, CellOperation, cell_operation};
 use super::dict::DictModel;
 use super::generate::{dict_operation, list_operation, version_near};
 use super::list::ListModel;
 use super::operation::{DictOperation, ListOperation, Outcome, Reply};
+use super::set::{SetModel, SetOperation, set_operation};
 use super::value::Value;
 
 /// What happens next.
@@ -26,6 +30,9 @@ pub(super) enum Transition {
 pub(super) enum Operation {
     Dict(usize, DictOperation),
     List(usize, ListOperation),
+    Set(usize, SetOperation),
+    Cell(usize, CellOperation),
+    Array(usize, ArrayOperation),
 }
 
 /// One of the objects.
@@ -33,13 +40,33 @@ pub(super) enum Operation {
 pub(super) enum Object {
     Dict(usize),
     List(usize),
+    Set(usize),
+    Cell(usize),
+    Array(usize),
 }
+
+/// Every object that there is.
+pub(super) const OBJECTS: [Object; 10] = [
+    Object::Dict(0),
+    Object::Dict(1),
+    Object::List(0),
+    Object::List(1),
+    Object::Set(0),
+    Object::Set(1),
+    Object::Cell(0),
+    Object::Cell(1),
+    Object::Array(0),
+    Object::Array(1),
+];
 
 /// All objects, and what the last transition must have replied.
 #[derive(Clone, Debug)]
 pub(super) struct World {
     pub(super) dicts: [DictModel; 2],
     pub(super) lists: [ListModel; 2],
+    pub(super) sets: [SetModel; 2],
+    pub(super) cells: [CellModel; 2],
+    pub(super) arrays: [ArrayModel; 2],
     /// The most that an object may hold.
     pub(super) max_items: usize,
     pub(super) last: Result<Vec<Seen>, Code>,
@@ -53,10 +80,18 @@ pub(super) struct Seen {
 }
 
 impl World {
-    /// Empty objects that may grow so far.
+    /// Objects that are as empty as they can be, and may grow so far.
     pub(super) fn new(max_items: usize) -> Self {
-        let (dict, list) = (DictModel::new(max_items), ListModel::new(max_items));
-        Self { dicts: [dict.clone(), dict], lists: [list.clone(), list], max_items, last: Ok(Vec::new()) }
+        let (dict, list, set) = (DictModel::new(max_items), ListModel::new(max_items), SetModel::new(max_items));
+        Self {
+            dicts: [dict.clone(), dict],
+            lists: [list.clone(), list],
+            sets: [set.clone(), set],
+            cells: [0, 1].map(|at| CellModel::new(at.into())),
+            arrays: [5, 3].map(|len| ArrayModel::new((0..len).map(Value::from).collect())),
+            max_items,
+            last: Ok(Vec::new()),
+        }
     }
 
     /// How many changes an object has seen.
@@ -64,6 +99,9 @@ impl World {
         match object {
             Object::Dict(at) => self.dicts[at].version,
             Object::List(at) => self.lists[at].version,
+            Object::Set(at) => self.sets[at].version,
+            Object::Cell(at) => self.cells[at].version,
+            Object::Array(at) => self.arrays[at].0.version,
         }
     }
 
@@ -99,6 +137,12 @@ impl World {
                 let other = self.lists[operation.source().unwrap_or(*at)].clone();
                 self.lists[*at].apply(operation, &other)
             }
+            Operation::Set(at, operation) => {
+                let other = self.sets[operation.source().unwrap_or(*at)].clone();
+                self.sets[*at].apply(operation, &other)
+            }
+            Operation::Cell(at, operation) => self.cells[*at].apply(operation),
+            Operation::Array(at, operation) => self.arrays[*at].apply(operation),
         };
         Ok(Seen { reply: outcome?, version: self.version(operation.object()) })
     }
@@ -110,16 +154,23 @@ impl Operation {
         match self {
             Self::Dict(at, _) => Object::Dict(*at),
             Self::List(at, _) => Object::List(*at),
+            Self::Set(at, _) => Object::Set(*at),
+            Self::Cell(at, _) => Object::Cell(*at),
+            Self::Array(at, _) => Object::Array(*at),
         }
     }
 
     /// Whether the client refuses it before anything is sent: there is no search in steps.
     fn is_refused_by_the_client(&self) -> bool {
-        matches!(self, Self::List(_, ListOperation::IndexOfWithin(_, part)) if part.step != 1)
+        matches!(
+            self,
+            Self::List(_, ListOperation::IndexOfWithin(_, part))
+            | Self::Array(_, ArrayOperation::AsList(ListOperation::IndexOfWithin(_, part))) if part.step != 1
+        )
     }
 
     /// Versions that were generated before the true ones were known become such that are near them.
-    fn with_versions_near(mut self, versions: Versions) -> Self {
+    fn with_versions_near(mut self, versions: &Versions) -> Self {
         let current = versions.of(self.object());
         match &mut self {
             Self::Dict(
@@ -127,25 +178,20 @@ impl Operation {
                 DictOperation::ReplaceIfVersion(_, _, version) | DictOperation::RemoveIfVersion(_, version),
             )
             | Self::List(_, ListOperation::ReplaceIfVersion(_, version)) => *version = version_near(current, *version),
-            Self::Dict(..) | Self::List(..) => {}
+            Self::Dict(..) | Self::List(..) | Self::Set(..) | Self::Cell(..) | Self::Array(..) => {}
         }
         self
     }
 }
 
-/// The versions of all objects.
-#[derive(Clone, Copy)]
-struct Versions {
-    dicts: [u64; 2],
-    lists: [u64; 2],
-}
+/// The versions of all objects, in the order of [`OBJECTS`].
+#[derive(Clone)]
+struct Versions([u64; OBJECTS.len()]);
 
 impl Versions {
-    fn of(self, object: Object) -> u64 {
-        match object {
-            Object::Dict(at) => self.dicts[at],
-            Object::List(at) => self.lists[at],
-        }
+    fn of(&self, object: Object) -> u64 {
+        let at = OBJECTS.iter().position(|other| *other == object).expect("an object is one of all");
+        self.0[at]
     }
 }
 
@@ -174,12 +220,14 @@ impl Beginning for Large {
         let mut world = World::new(NO_LIMIT);
         for at in 0..2 {
             let start = at as i64 * 3000;
-            let numbers = (start..start + LARGE).map(|n| Value::from(n * 7919 % LARGE));
+            let numbers = || (start..start + LARGE).map(|n| Value::from(n * 7919 % LARGE));
             let entries = (start..start + LARGE).map(|n| (Value::from(n), Value::from(-n)));
             let filled = [
                 Operation::Dict(at, DictOperation::InsertMany(entries.collect())),
-                Operation::List(at, ListOperation::Extend(numbers.collect())),
+                Operation::List(at, ListOperation::Extend(numbers().collect())),
+                Operation::Set(at, SetOperation::Extend(numbers().collect())),
             ];
+            world.arrays[at] = ArrayModel::new(numbers().collect());
             for operation in filled {
                 world = world.apply(&Transition::One(operation));
             }
@@ -207,11 +255,8 @@ impl<B: Beginning> ReferenceStateMachine for From<B> {
     }
 
     fn transitions(state: &World) -> BoxedStrategy<Transition> {
-        let versions = Versions {
-            dicts: [0, 1].map(|at| state.dicts[at].version),
-            lists: [0, 1].map(|at| state.lists[at].version),
-        };
-        GENERATED.with(Clone::clone).prop_map(move |transition| with_versions_near(transition, versions)).boxed()
+        let versions = Versions(OBJECTS.map(|object| state.version(object)));
+        GENERATED.with(Clone::clone).prop_map(move |transition| with_versions_near(transition, &versions)).boxed()
     }
 
     fn apply(state: World, transition: &Transition) -> World {
@@ -225,9 +270,8 @@ thread_local! {
 }
 
 fn transition() -> BoxedStrategy<Transition> {
-    let check = (0..2_usize, any::<bool>(), prop::bool::weighted(0.1)).prop_map(|(at, dict, wrong)| {
-        (if dict { Object::Dict(at) } else { Object::List(at) }, if wrong { 1 } else { 0 })
-    });
+    let check =
+        (select(OBJECTS.to_vec()), prop::bool::weighted(0.1)).prop_map(|(object, wrong)| (object, wrong.into()));
     let checks = prop::collection::vec(check, 0..3);
     let steps = prop::collection::vec(operation(true), 0..6);
     let transaction = (checks, steps).prop_map(|(checks, steps)| Transition::Transaction(checks, steps));
@@ -238,12 +282,15 @@ fn operation(in_transaction: bool) -> impl Strategy<Value = Operation> {
     // The first of each is chosen more often, so that more happens to it.
     let at = || prop_oneof![3 => Just(0_usize), 1 => Just(1)];
     prop_oneof![
-        (at(), dict_operation(in_transaction)).prop_map(|(at, operation)| Operation::Dict(at, operation)),
-        (at(), list_operation(in_transaction)).prop_map(|(at, operation)| Operation::List(at, operation)),
+        4 => (at(), dict_operation(in_transaction)).prop_map(|(at, operation)| Operation::Dict(at, operation)),
+        4 => (at(), list_operation(in_transaction)).prop_map(|(at, operation)| Operation::List(at, operation)),
+        3 => (at(), set_operation(in_transaction)).prop_map(|(at, operation)| Operation::Set(at, operation)),
+        1 => (at(), cell_operation(in_transaction)).prop_map(|(at, operation)| Operation::Cell(at, operation)),
+        2 => (at(), array_operation(in_transaction)).prop_map(|(at, operation)| Operation::Array(at, operation)),
     ]
 }
 
-fn with_versions_near(transition: Transition, versions: Versions) -> Transition {
+fn with_versions_near(transition: Transition, versions: &Versions) -> Transition {
     match transition {
         Transition::One(operation) => Transition::One(operation.with_versions_near(versions)),
         Transition::Transaction(checks, operations) => {

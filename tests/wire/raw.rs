@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use manager_protocol::{
     Code, ErrorReply, FrameKind, HEADER_BYTES, Hello, Kind, ObjectId, Operation, PROTOCOL_VERSION, Part, ReplyHeader,
-    decode_body, decode_value, encode_value, finish_frame, manager, split_frame, start_frame, write_control,
-    write_part, write_request_header,
+    SessionChoice, decode_body, decode_value, encode_value, finish_frame, manager, split_frame, start_frame,
+    write_control, write_part, write_request_header,
 };
 
 /// A connection to a server.
@@ -117,6 +117,8 @@ impl Raw {
                 | FrameKind::Request
                 | FrameKind::RequestPart
                 | FrameKind::Cancel
+                | FrameKind::Acknowledge
+                | FrameKind::Leave
                 | FrameKind::Welcome
                 | FrameKind::Goodbye => panic!("a {kind:?} is no answer"),
             }
@@ -149,7 +151,11 @@ fn reply(body: &[u8]) -> (u64, Result<Reply, ErrorReply>) {
 /// The first frame of a connection.
 pub(crate) fn hello() -> Vec<u8> {
     let mut out = Vec::new();
-    write_control(&mut out, FrameKind::Hello, &Hello { protocol: PROTOCOL_VERSION, client: "raw".into() });
+    write_control(
+        &mut out,
+        FrameKind::Hello,
+        &Hello { protocol: PROTOCOL_VERSION, client: "raw".into(), session: SessionChoice::Own },
+    );
     out
 }
 

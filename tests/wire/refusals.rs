@@ -2,7 +2,8 @@
 //! and the connection lives on.
 
 use manager_protocol::{
-    Bin, Code, Encoded, ErrorReply, Kind, MAX_ELEMENTS, Many, ObjectId, Operation, dict, list, manager,
+    Bin, Code, Encoded, ErrorReply, Kind, MAX_ELEMENTS, Many, ObjectId, Operation, array, decode_value, dict, list,
+    manager, set, value,
 };
 use manager_tests::{TestServer, server_with};
 
@@ -287,7 +288,8 @@ fn unknown_operations_and_objects_are_refused() {
         (0x01ff, dict),
         (0x0100, dict),
         (0x02ff, list),
-        (0x0301, dict),
+        (0x03ff, dict),
+        (0x7f01, dict),
         (0xffff, dict),
         (0x0000, dict),
         (0x0000, 0),
@@ -322,6 +324,16 @@ fn objects_of_another_kind_are_refused() {
     table.refuses_operation(list, list::ExtendFrom { source: dict }, Code::WrongKind, &["\"ages\" is a dict"]);
     table.refuses_operation(list, list::ConcatFrom { source: dict }, Code::WrongKind, &["\"ages\" is a dict"]);
     table.refuses_operation(list, dict::UpdateFrom { source: list }, Code::WrongKind, &["\"steps\" is a list"]);
+    let tags = table.raw.open("tags", Kind::Set);
+    table.refuses_operation(dict, set::Len {}, Code::WrongKind, &["set.len", "\"ages\" is a dict"]);
+    table.refuses_operation(tags, dict::Len {}, Code::WrongKind, &["dict.len", "\"tags\" is a set"]);
+    let compare = |source| set::CompareFrom { relation: set::SetRelation::Equal, source };
+    table.refuses_operation(tags, compare(dict), Code::WrongKind, &["\"ages\" is a dict"]);
+    table.refuses_operation(dict, dict::UpdateFrom { source: tags }, Code::WrongKind, &["\"tags\" is a set"]);
+    let object = table.raw.call(0, manager::OpenValue { name: "cell", initial: ONE.into() }).result;
+    let cell = decode_value(&object).unwrap();
+    table.refuses_operation(cell, array::Len {}, Code::WrongKind, &["array.len", "\"cell\" is a value"]);
+    table.refuses_operation(tags, value::Get {}, Code::WrongKind, &["value.get", "\"tags\" is a set"]);
 }
 
 #[test]
@@ -336,7 +348,7 @@ fn names_that_are_none_are_refused() {
     let other = manager::Open { name: "ages", kind: Kind::List };
     table.refuses_operation(0, other, Code::WrongKind, &["\"ages\" is a dict, not a list"]);
     let number = manager::Open::ROW.number;
-    table.refuses(&request_of(7, number, 0, &[0x92, 0xa1, b'x', 0x09]), Code::MalformedRequest, &["argument `kind`"]);
+    table.refuses(&request_of(7, number, 0, &[0x92, 0xa1, b'x', 0x7f]), Code::MalformedRequest, &["argument `kind`"]);
     table.refuses(&request_of(7, number, 0, &[0x92, 0xa1, 0xff, 0x01]), Code::MalformedRequest, &["`name`", "UTF-8"]);
     let fits = table.raw.open(&"é".repeat(128), Kind::Dict);
     assert_ne!(fits, table.dict);
