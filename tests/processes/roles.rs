@@ -7,9 +7,10 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use manager_client::{Manager, ManagerDict, ManagerList};
+use manager_client::{Manager, ManagerDict, ManagerList, ManagerQueue};
 use manager_protocol::{
-    FrameKind, Hello, PROTOCOL_VERSION, Part, SOCKET_VARIABLE, finish_frame, start_frame, write_control, write_part,
+    FrameKind, Hello, PROTOCOL_VERSION, Part, SOCKET_VARIABLE, SessionChoice, finish_frame, start_frame, write_control,
+    write_part,
 };
 use manager_server::{Config, Server};
 use nix::sys::wait::{WaitStatus, waitpid};
@@ -28,6 +29,10 @@ pub(crate) fn play(mut arguments: impl Iterator<Item = String>) {
         "fork" => fork_and_go_on(&Manager::from_env().unwrap()),
         "fork-embedded" => fork_and_go_on(&Manager::start().unwrap()),
         "upload" => upload(),
+        "hold" => hold(arguments),
+        "hold-all" => hold_all(),
+        "consume" => consume(arguments),
+        "take" => take(arguments),
         "half-a-frame" => half_a_frame(),
         "half-a-message" => half_a_message(),
         other => panic!("there is no role {other:?}"),
@@ -119,6 +124,54 @@ fn go_on(manager: &Manager, dict: &ManagerDict<String, u64>, name: &str) {
     assert_eq!(fresh.get("before").unwrap(), Some(1));
 }
 
+/// Takes a lock and keeps it; says the token, and whether the owner before died.
+fn hold(mut arguments: impl Iterator<Item = String>) {
+    let lock = Manager::from_env().unwrap().lock(&next::<String>(&mut arguments)).unwrap();
+    let guard = lock.with_timeout(Duration::MAX).acquire().unwrap();
+    say(&format!("{} {}", guard.token(), guard.owner_died()));
+    await_end();
+}
+
+/// Holds something of each kind.
+fn hold_all() {
+    let manager = Manager::from_env().unwrap();
+    let jobs: ManagerQueue<u64> = manager.queue("jobs").unwrap();
+    jobs.put(&1).unwrap();
+    let _lease = jobs.reserve().unwrap();
+    let _permit = manager.semaphore("permits", 1).unwrap().acquire().unwrap();
+    let _end = manager.pipe_left::<u64, u64>("pipe").unwrap();
+    let barrier = manager.barrier("barrier", 3).unwrap();
+    say("holding");
+    barrier.wait_timeout(Duration::MAX).unwrap();
+}
+
+/// Deals with items on loan until the queue is shut down, and notes each before and after.
+fn consume(mut arguments: impl Iterator<Item = String>) {
+    let manager = Manager::from_env().unwrap();
+    let jobs: ManagerQueue<u64> = manager.queue(&next::<String>(&mut arguments)).unwrap();
+    let seen: ManagerDict<u64, u64> = manager.dict("seen").unwrap();
+    let acknowledged: ManagerList<u64> = manager.list("acknowledged").unwrap();
+    loop {
+        let lease = match jobs.reserve_timeout(Duration::MAX) {
+            Ok(lease) => lease,
+            Err(error) if error.is_shut_down() => return,
+            Err(error) => panic!("{error}"),
+        };
+        let item = *lease.value();
+        seen.add(&item, 1).unwrap();
+        lease.ack().unwrap();
+        acknowledged.push(&item).unwrap();
+    }
+}
+
+/// Takes an item, and does not come to use it.
+fn take(mut arguments: impl Iterator<Item = String>) {
+    let queue: ManagerQueue<u64> = Manager::from_env().unwrap().queue(&next::<String>(&mut arguments)).unwrap();
+    queue.get_timeout(Duration::MAX).unwrap();
+    say("taken");
+    await_end();
+}
+
 /// Puts a large value under a key, again and again.
 fn upload() {
     let dict: ManagerDict<String, Vec<u64>> = Manager::from_env().unwrap().dict("uploads").unwrap();
@@ -151,7 +204,11 @@ fn say_half(bytes: &[u8]) {
     let socket = std::env::var_os(SOCKET_VARIABLE).unwrap();
     let mut stream = UnixStream::connect(socket).unwrap();
     let mut hello = Vec::new();
-    write_control(&mut hello, FrameKind::Hello, &Hello { protocol: PROTOCOL_VERSION, client: "half".into() });
+    write_control(
+        &mut hello,
+        FrameKind::Hello,
+        &Hello { protocol: PROTOCOL_VERSION, client: "half".into(), session: SessionChoice::Own },
+    );
     stream.write_all(&hello).unwrap();
     stream.write_all(bytes).unwrap();
     say("halfway");

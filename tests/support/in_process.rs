@@ -1,16 +1,17 @@
 //! A link to a core in the same process: everything between a proxy and an object, without a socket.
 
+use std::collections::HashMap;
 use std::future::{Future, ready};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use manager_client::{Answer, DirectLink, Error, Link, Manager, Result, Target};
 use manager_protocol::{
-    Assembly, Code, ErrorReply, Frame, FrameKind, HEADER_BYTES, Part, ReplyHeader, RequestHeader, Row, decode_body,
-    split_frame, write_request_header,
+    Assembly, Code, ErrorReply, Frame, FrameKind, HEADER_BYTES, Part, ReplyHeader, RequestHeader, Row, SessionChoice,
+    SessionToken, decode_body, split_frame, write_request_header,
 };
-use manager_server::core::{Core, Limits, Outcome, Pace};
+use manager_server::core::{Client, Core, Limits, Mail, Outcome, Pace, Stream, Time};
 
 /// A link whose requests are dispatched by the calling thread.
 ///
@@ -27,8 +28,13 @@ pub struct InProcess {
 #[derive(Debug)]
 struct Shared {
     core: Core,
+    client: Client,
+    /// The core's time is counted from here.
+    started: Instant,
     limits: Limits,
     next_id: AtomicU64,
+    /// Replies to requests that have waited, by the request.
+    late: Mutex<HashMap<u64, Vec<u8>>>,
     postponed: AtomicU64,
     parts: AtomicU64,
 }
@@ -37,10 +43,15 @@ impl InProcess {
     /// A link to a core of its own.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
+        let core = Core::new(limits.clone());
+        let client = core.connect(0, SessionChoice::New(true), SessionToken([0; 16])).unwrap();
         let shared = Shared {
-            core: Core::new(limits.clone()),
+            core,
+            client,
+            started: Instant::now(),
             limits,
             next_id: AtomicU64::new(1),
+            late: Mutex::default(),
             postponed: AtomicU64::new(0),
             parts: AtomicU64::new(0),
         };
@@ -74,34 +85,80 @@ impl InProcess {
     /// Dispatches a request; the kind and the body of the whole reply.
     fn exchange(&self, request: RequestHeader<'_>) -> Vec<u8> {
         let mut out = Vec::new();
-        let mut outcome = self.shared.core.dispatch(request, self.pace, &mut out);
+        let mut outcome = self.dispatch(request, self.pace, &mut out);
         if matches!(outcome, Outcome::Postponed) {
             assert_eq!(self.pace, Pace::Inline, "a patient request was postponed");
             assert!(out.is_empty(), "a postponed request wrote something");
             self.shared.postponed.fetch_add(1, Ordering::Relaxed);
-            outcome = self.shared.core.dispatch(request, Pace::Patient, &mut out);
+            outcome = self.dispatch(request, Pace::Patient, &mut out);
         }
         match outcome {
             Outcome::Replied => self.one_frame(&out),
-            Outcome::Streaming(mut stream) => {
+            Outcome::Streaming(stream) => {
                 assert!(out.is_empty(), "a reply in parts wrote something else");
-                let mut assembly = Assembly::new(self.shared.limits.max_message);
-                loop {
-                    out.clear();
-                    let more = stream.next_part(&mut out);
-                    let content = self.one_frame(&out);
-                    let frame = Frame::from_content(&content).unwrap();
-                    assert_eq!(frame.kind, FrameKind::ReplyPart);
-                    let part: Part<'_> = decode_body(frame.kind, frame.body).unwrap();
-                    assert_eq!((part.id, part.last), (request.id, !more));
-                    assembly.push(part.bytes).unwrap();
-                    self.shared.parts.fetch_add(1, Ordering::Relaxed);
-                    if !more {
-                        return assembly.into_content();
-                    }
-                }
+                self.assemble(request.id, stream)
             }
+            Outcome::Waiting => self.wait(request.id),
             Outcome::Postponed => panic!("a patient request was postponed"),
+        }
+    }
+
+    fn dispatch(&self, request: RequestHeader<'_>, pace: Pace, out: &mut Vec<u8>) -> Outcome {
+        self.shared.core.dispatch(&self.shared.client, request, pace, self.now(), out)
+    }
+
+    fn now(&self) -> Time {
+        self.shared.started.elapsed()
+    }
+
+    /// Looks for the late reply to a request until it is there, as a server's clock does beside.
+    fn wait(&self, id: u64) -> Vec<u8> {
+        loop {
+            self.shared.core.expire(self.now());
+            let mut letters = Vec::new();
+            let mut late = self.shared.late.lock().unwrap();
+            let Mail { streams, ending, .. } = self.shared.client.mailbox().collect(&mut letters);
+            assert_eq!(ending, None);
+            let mut rest = letters.as_slice();
+            while let Some((_, used)) = split_frame(rest, self.shared.limits.max_frame).unwrap() {
+                let content = self.one_frame(&rest[..used]);
+                let answered = match Frame::from_content(&content).unwrap() {
+                    Frame { kind: FrameKind::Error, body } => {
+                        decode_body::<ErrorReply>(FrameKind::Error, body).unwrap().id
+                    }
+                    Frame { body, .. } => ReplyHeader::parse(body).unwrap().id,
+                };
+                late.insert(answered, content);
+                rest = &rest[used..];
+            }
+            for stream in streams {
+                late.insert(stream.id(), self.assemble(stream.id(), stream));
+            }
+            if let Some(content) = late.remove(&id) {
+                return content;
+            }
+            drop(late);
+            std::thread::yield_now();
+        }
+    }
+
+    /// The content of a reply that comes in parts.
+    fn assemble(&self, id: u64, mut stream: Stream) -> Vec<u8> {
+        let mut assembly = Assembly::new(self.shared.limits.max_message);
+        let mut out = Vec::new();
+        loop {
+            out.clear();
+            let more = stream.next_part(&mut out);
+            let content = self.one_frame(&out);
+            let frame = Frame::from_content(&content).unwrap();
+            assert_eq!(frame.kind, FrameKind::ReplyPart);
+            let part: Part<'_> = decode_body(frame.kind, frame.body).unwrap();
+            assert_eq!((part.id, part.last), (id, !more));
+            assembly.push(part.bytes).unwrap();
+            self.shared.parts.fetch_add(1, Ordering::Relaxed);
+            if !more {
+                return assembly.into_content();
+            }
         }
     }
 
@@ -173,4 +230,28 @@ impl DirectLink for InProcess {
     fn with_timeout(&self, timeout: Duration) -> Self {
         Self { timeout, ..self.clone() }
     }
+
+    fn holder(&self) -> u64 {
+        thread_number()
+    }
+
+    fn reentrant_holder(&self) -> u64 {
+        thread_number()
+    }
+
+    fn detach(&self, target: &Target, row: Row, encode: impl FnOnce(&mut Vec<u8>)) {
+        let _ = self.call(target, row, encode, |_| Ok(()));
+    }
+
+    fn era(&self) -> u64 {
+        0
+    }
+}
+
+fn thread_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    thread_local! {
+        static NUMBER: u64 = NEXT.fetch_add(1, Ordering::Relaxed);
+    }
+    NUMBER.with(|number| *number)
 }

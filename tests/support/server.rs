@@ -2,13 +2,19 @@
 
 use std::path::Path;
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use manager_client::{Manager, aio};
+use manager_server::core::Census;
 use manager_server::{Config, Server};
 
 /// A server that listens until it is dropped.
+///
+/// When a test has dropped its clients, nothing may be left that they held: the drop sees to it.
 #[derive(Debug)]
 pub struct TestServer {
-    server: Server,
+    server: Option<Server>,
 }
 
 /// Starts a server with the default configuration.
@@ -25,14 +31,24 @@ pub fn server() -> TestServer {
 pub fn server_with(change: impl FnOnce(&mut Config)) -> TestServer {
     let mut config = Config::private().unwrap();
     change(&mut config);
-    TestServer { server: Server::start(config).unwrap() }
+    TestServer { server: Some(Server::start(config).unwrap()) }
 }
 
 impl TestServer {
     /// The path of its socket.
     #[must_use]
     pub fn socket(&self) -> &Path {
-        self.server.socket()
+        self.running().socket()
+    }
+
+    /// What it holds at the moment.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        self.running().census()
+    }
+
+    fn running(&self) -> &Server {
+        self.server.as_ref().expect("it runs until it is dropped")
     }
 
     /// A new blocking client.
@@ -53,7 +69,28 @@ impl TestServer {
     }
 
     /// Stops the server now rather than on drop.
-    pub fn stop(self) {
-        self.server.shutdown();
+    pub fn stop(mut self) {
+        self.server.take().expect("it runs until it is dropped").shutdown();
     }
 }
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        let Some(server) = self.server.take() else { return };
+        if thread::panicking() {
+            return;
+        }
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let census = server.census();
+            if census == (Census { objects: census.objects, ..Census::default() }) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "without clients, the server still holds {census:?}");
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// Far more than the server needs to see that a client has gone.
+const PATIENCE: Duration = Duration::from_secs(30);
