@@ -84,6 +84,100 @@ fn async_client_adds_up() {
 }
 
 #[test]
+fn queue_gets_what_each_child_puts() {
+    let printed = stdout(example("queue").output().unwrap());
+    let (before, after) = printed.split_once("the parent gets:\n").unwrap();
+    assert_eq!(sorted(before), (0..3).map(|index| format!("child {index} begins to put")).collect::<Vec<_>>());
+    let (messages, end) = after.split_once("the end").unwrap();
+    assert_eq!(sorted(messages), (0..3).map(|index| format!("I am {index}, by way of the queue")).collect::<Vec<_>>());
+    assert_eq!(end, ", after 3 messages\n");
+}
+
+#[test]
+fn pipe_carries_messages_both_ways_until_it_ends() {
+    let printed = stdout(example("pipe").output().unwrap());
+    // The lines of the two processes come as they come; those of one are in order.
+    let lines_of = |process: &str| printed.lines().filter(|line| line.starts_with(process)).collect::<Vec<_>>();
+    let parent = [
+        "parent receives: hello parent",
+        "parent sent: hello child",
+        "parent receives: I ate the dumplings",
+        "parent receives: I ate the noodles",
+        "parent receives: I ate the soup",
+    ];
+    assert_eq!(lines_of("parent"), parent, "{printed}");
+    let child = ["child sent: hello parent", "child receives: hello child", "child is told the end, after 3 dishes"];
+    assert_eq!(lines_of("child"), child, "{printed}");
+    assert_eq!(printed.lines().last(), Some("the end"));
+    assert_eq!(printed.lines().count(), parent.len() + child.len() + 1, "{printed}");
+}
+
+#[test]
+fn leased_jobs_are_done_once_whoever_dies() {
+    let printed = stdout(example("leased_jobs").args(["--workers", "3", "--jobs", "120"]).output().unwrap());
+    let lines: Vec<&str> = printed.lines().collect();
+    assert_eq!(lines.len(), 4, "{printed}");
+    let killed = between(lines[0], "120 jobs, 3 workers at a time, ", " workers killed at random");
+    let (again, done) = lines[1].split_once(", ").unwrap();
+    let again = between(again, "jobs delivered again: ", "");
+    let done = between(done, "of which ", " had been done");
+    // The two rounds without the poisonous job lose two workers each at most, a worker one job at most.
+    assert!((1..=4).contains(&killed), "{printed}");
+    assert!(again >= 2 && again <= killed + 2 && done <= killed, "{printed}");
+    assert_eq!(lines[2], "dead letter: job 60, after 3 deliveries");
+    assert_eq!(lines[3], "results: 119, one of each other job");
+}
+
+#[test]
+fn leader_is_followed_by_one_who_is_told_and_refused_late_writes() {
+    let printed = stdout(example("leader").args(["--candidates", "4", "--kills", "2"]).output().unwrap());
+    let (notes, terms): (Vec<&str>, Vec<&str>) = printed.lines().partition(|line| line.starts_with(' '));
+    let mut tokens = Vec::new();
+    let mut leaders = Vec::new();
+    for (term, before) in
+        terms.iter().zip(["the first", "the leader before died", "the leader before died", "the leader before let go"])
+    {
+        let (token, rest) = term.split_once(": ").unwrap();
+        tokens.push(between(token, "token ", ""));
+        leaders.push(between(rest, "candidate ", &format!(" leads; {before}")));
+    }
+    assert!(terms.len() == 4 && tokens.is_sorted_by(|earlier, later| earlier < later), "{printed}");
+    let killed = leaders[..2].iter().map(|leader| format!("    candidate {leader} is killed"));
+    let refused = (1..tokens[2]).map(|token| format!("    a late write with token {token} is refused"));
+    let stored = format!("    stored with token {}: written by candidate {}", tokens[2], leaders[2]);
+    assert_eq!(notes, killed.chain(refused).chain([stored]).collect::<Vec<_>>(), "{printed}");
+    leaders.sort_unstable();
+    assert_eq!(leaders, [0, 1, 2, 3], "{printed}");
+}
+
+#[test]
+fn barrier_lets_nobody_ahead() {
+    let printed = stdout(example("barrier").args(["--workers", "3", "--phases", "5"]).output().unwrap());
+    let lines: Vec<&str> = printed.lines().collect();
+    assert_eq!(lines.len(), 7, "{printed}");
+    for (phase, line) in (1..=5).zip(&lines) {
+        let leader = between(line, &format!("phase {phase}: heat 1000.000, summed up by worker "), "");
+        assert!(leader < 3, "{printed}");
+    }
+    assert_eq!(lines[5], "3 workers, 5 phases; ahead of the others: 0");
+    assert_eq!(lines[6], "check: one process computes the same: true");
+}
+
+fn sorted(lines: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = lines.lines().collect();
+    lines.sort_unstable();
+    lines
+}
+
+/// The number between what a line begins and ends with.
+fn between(line: &str, before: &str, after: &str) -> u64 {
+    let number = line.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+    number
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_else(|| panic!("{line:?} is not {before:?}, a number, {after:?}"))
+}
+
+#[test]
 fn every_example_is_checked_here() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let checked = std::fs::read_to_string(folder.join("check.rs")).unwrap();
