@@ -40,6 +40,8 @@ pub(in crate::core) struct Queue {
     /// How many were ever put.
     sequence: i64,
     loans: Loans,
+    /// Dead letters on their way to the other queue, from where they may return.
+    dying: usize,
     /// Items that were put and not dealt with yet.
     unfinished: u64,
     takers: Waiters<Taker>,
@@ -68,6 +70,7 @@ impl Queue {
             items: BTreeMap::new(),
             sequence: 0,
             loans: Loans::default(),
+            dying: 0,
             unfinished: 0,
             takers: Waiters::default(),
             putters: Waiters::default(),
@@ -91,7 +94,7 @@ impl Queue {
     fn is_exhausted(&self) -> bool {
         match self.phase {
             Phase::Open => false,
-            Phase::ShutDown => self.items.is_empty() && self.loans.is_empty(),
+            Phase::ShutDown => self.items.is_empty() && self.loans.is_empty() && self.dying == 0,
             Phase::Dropped => true,
         }
     }
@@ -125,6 +128,7 @@ impl Queue {
         match self.setup.dead_letters.clone() {
             Some(name) => {
                 let object = Arc::clone(object);
+                self.dying += 1;
                 effects.after(move |effects| dead::bury(item, &name, &object, effects));
             }
             None => self.note_done(1),

@@ -18,6 +18,7 @@ pub(super) fn bury(item: Item, name: &str, from: &Arc<Object>, effects: &mut Eff
         visit(&to, |queue| queue.put_dead(value, item.key.0, &to, effects)).unwrap_or(false)
     });
     visit(from, |queue| {
+        queue.dying -= 1;
         if buried {
             queue.note_done(1);
         } else {

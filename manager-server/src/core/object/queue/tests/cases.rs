@@ -201,3 +201,18 @@ fn what_was_sent_again_and_has_arrived_is_not_taken_back() {
     world.abandon(0);
     assert_eq!(world.call(1, queue, queue::Len {}), reply(0_u64));
 }
+
+#[test]
+fn takers_wait_for_a_dead_letter_that_may_return() {
+    let setup = QueueSetup { max_deliveries: Some(1), dead_letters: Some("dead".into()), ..USUAL };
+    let (mut world, queue) = world(Limits::default(), setup);
+    let dead = world.open(0, manager::Open { name: "dead", kind: Kind::Queue });
+    world.call(1, dead, queue::ShutDown { immediately: false });
+    world.call(1, queue, put(7));
+    assert_eq!(world.call(0, queue, reserve(None)), leased(1, 1, 7));
+    world.call(1, queue, queue::ShutDown { immediately: false });
+    let (taker, answer) = world.send(1, queue, queue::Get { timeout_ms: None });
+    assert_eq!(answer, None);
+    world.call(0, queue, queue::Release { lease: 1 });
+    assert_eq!(world.collect(), [(taker, reply(encoded(7)))]);
+}
