@@ -132,11 +132,8 @@ fn kill_until_done(
 
 /// Does job after job until there are no more.
 fn work(manager: &Manager, shared: &Shared) -> Result<(), Box<dyn Error>> {
-    loop {
-        let job = match shared.jobs.reserve_timeout(Duration::MAX) {
-            Err(error) if error.is_shut_down() => return Ok(()),
-            reserved => reserved?,
-        };
+    for job in shared.jobs.leases() {
+        let job = job?;
         shared.deliveries.set(&job.number, &job.deliveries())?;
         if job.is_poisonous {
             std::process::abort();
@@ -156,6 +153,7 @@ fn work(manager: &Manager, shared: &Shared) -> Result<(), Box<dyn Error>> {
         }
         job.ack()?;
     }
+    Ok(())
 }
 
 fn result_of(job: u64) -> u64 {

@@ -322,13 +322,13 @@ impl<L: Link> Manager<L> {
         self.open(name, OpenBarrier { name, parties }, ManagerBarrier::new)
     }
 
-    /// Opens an object by the operation that makes it if need be.
     /// What opening gives with an argument that cannot be encoded.
     fn refuse<'a, O: Operation, P: 'a>(&'a self, name: &str, error: Error) -> L::Wait<'a, P> {
         let target = Target::new(MANAGER, Some(name.into()), self.link().epoch());
         self.link().fail(error.during(O::ROW, &target))
     }
 
+    /// Opens an object by the operation that makes it if need be.
     pub(crate) fn open<'a, O, P>(
         &'a self,
         name: &str,

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use super::ManagerQueue;
 use crate::argument::cannot_decode;
 use crate::blocking::Blocking;
+use crate::error::Result;
 use crate::handle::{Handle, milliseconds};
 use crate::held::{Back, Held};
 use crate::link::DirectLink;
@@ -102,6 +103,32 @@ where
     /// ```
     pub fn try_reserve(&self) -> L::Wait<'_, Lease<T, L>> {
         self.reserve_timeout(Duration::ZERO)
+    }
+}
+
+impl<T: Serialize + DeserializeOwned> ManagerQueue<T> {
+    /// Reserves item after item, until the queue is shut down and no item can come back any more.
+    ///
+    /// # Blocks
+    /// Until the next item is there, however long that takes.
+    ///
+    /// ```
+    /// # let manager = manager_client::Manager::start()?;
+    /// # let jobs = manager.queue::<String>("jobs")?;
+    /// jobs.put("wash")?;
+    /// jobs.shut_down()?;
+    /// for job in jobs.leases() {
+    ///     let job = job?;
+    ///     assert_eq!(job.value(), "wash");
+    ///     job.ack()?;
+    /// }
+    /// # Ok::<(), manager_client::Error>(())
+    /// ```
+    pub fn leases(&self) -> impl Iterator<Item = Result<Lease<T>>> {
+        std::iter::from_fn(|| match self.reserve_timeout(Duration::MAX) {
+            Err(error) if error.is_shut_down() => None,
+            reserved => Some(reserved),
+        })
     }
 }
 
