@@ -18,5 +18,7 @@ mod pieces;
 mod raw;
 #[path = "wire/refusals.rs"]
 mod refusals;
+#[path = "wire/sessions.rs"]
+mod sessions;
 #[path = "wire/volume.rs"]
 mod volume;
