@@ -99,6 +99,7 @@ mod slice;
 mod swap;
 mod taken;
 mod transaction;
+mod update;
 mod value;
 mod versioned;
 #[cfg(test)]

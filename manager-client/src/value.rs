@@ -5,19 +5,19 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use manager_protocol::{Encoded, Operation, value};
+use manager_protocol::{Operation, value};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::argument::{Argument, cannot_decode};
+use crate::argument::Argument;
 use crate::batch::{Batch, Queue};
 use crate::blocking::Blocking;
 use crate::handle::Handle;
 use crate::link::{DirectLink, Link, Target};
 use crate::number::{Number, sum};
 use crate::object::{Object, Sealed};
-use crate::retry::Retry;
-use crate::swap::{Swap, current, no_current};
+use crate::swap::{Swap, current};
+use crate::update::update;
 use crate::versioned::VersionedLink;
 
 /// A value in the server, shared by every process that opens its name.
@@ -257,31 +257,12 @@ where
     /// # Ok::<(), manager_client::Error>(())
     /// ```
     #[doc(alias = "fetch_update")]
-    pub fn update_with<'a, F>(&'a self, mut change: F) -> L::Wait<'a, T>
+    pub fn update_with<'a, F>(&'a self, change: F) -> L::Wait<'a, T>
     where
         F: FnMut(T) -> T + Send + 'a,
     {
-        L::run(async move {
-            let mut retry = Retry::new(&self.handle.link);
-            let mut old = {
-                let found = self.handle.raw(value::Get {}).await?;
-                found.reply::<value::Get>()?.as_slice().to_vec()
-            };
-            loop {
-                let new = {
-                    let value = change(Encoded::from(&old).decode().map_err(cannot_decode)?);
-                    Argument::new(&value).into_bytes()?
-                };
-                let operation = value::CompareAndSet { expected: (&old).into(), new: (&new).into() };
-                let found = self.handle.raw(operation).await?;
-                let swap = found.reply::<value::CompareAndSet<'_>>()?;
-                if swap.swapped {
-                    return Encoded::from(&new).decode().map_err(cannot_decode);
-                }
-                old = swap.current.ok_or_else(no_current).map_err(cannot_decode)?.as_slice().to_vec();
-                retry.pause::<value::CompareAndSet<'_>>(&self.handle.target).await?;
-            }
-        })
+        let swap = |expected, new| value::CompareAndSet { expected, new };
+        L::run(update(&self.handle, value::Get {}, swap, change))
     }
 }
 

@@ -3,16 +3,16 @@
 
 use std::borrow::Borrow;
 
-use manager_protocol::{Encoded, array};
+use manager_protocol::array;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::ManagerArray;
-use crate::argument::{Argument, cannot_decode};
+use crate::argument::Argument;
 use crate::link::{DirectLink, Link};
 use crate::number::{Number, sum};
-use crate::retry::Retry;
-use crate::swap::{Swap, current, no_current};
+use crate::swap::{Swap, current};
+use crate::update::update;
 
 impl<T, L> ManagerArray<T, L>
 where
@@ -95,30 +95,11 @@ where
     /// assert_eq!(grid.update_with(0, |value| value * 2)?, 40);
     /// # Ok::<(), manager_client::Error>(())
     /// ```
-    pub fn update_with<'a, F>(&'a self, index: i64, mut change: F) -> L::Wait<'a, T>
+    pub fn update_with<'a, F>(&'a self, index: i64, change: F) -> L::Wait<'a, T>
     where
         F: FnMut(T) -> T + Send + 'a,
     {
-        L::run(async move {
-            let mut retry = Retry::new(&self.handle.link);
-            let mut old = {
-                let found = self.handle.raw(array::Get { index }).await?;
-                found.reply::<array::Get>()?.as_slice().to_vec()
-            };
-            loop {
-                let new = {
-                    let value = change(Encoded::from(&old).decode().map_err(cannot_decode)?);
-                    Argument::new(&value).into_bytes()?
-                };
-                let operation = array::CompareAndSet { index, expected: (&old).into(), new: (&new).into() };
-                let found = self.handle.raw(operation).await?;
-                let swap = found.reply::<array::CompareAndSet<'_>>()?;
-                if swap.swapped {
-                    return Encoded::from(&new).decode().map_err(cannot_decode);
-                }
-                old = swap.current.ok_or_else(no_current).map_err(cannot_decode)?.as_slice().to_vec();
-                retry.pause::<array::CompareAndSet<'_>>(&self.handle.target).await?;
-            }
-        })
+        let swap = move |expected, new| array::CompareAndSet { index, expected, new };
+        L::run(update(&self.handle, array::Get { index }, swap, change))
     }
 }

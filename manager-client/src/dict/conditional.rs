@@ -13,6 +13,7 @@ use crate::link::{DirectLink, Link};
 use crate::number::{Number, sum};
 use crate::retry::Retry;
 use crate::swap::Swap;
+use crate::update::{encoded, kept, swap_until_done};
 
 impl<K, V, L> ManagerDict<K, V, L>
 where
@@ -157,24 +158,13 @@ where
     {
         let key = Argument::new(key);
         L::run(async move {
-            let mut retry = Retry::new(&self.handle.link);
-            let found = self.handle.raw(dict::Get { key: key.get()? }).await?;
-            let mut old = found.reply::<dict::Get<'_>>()?.map(|value| value.as_slice().to_vec());
-            loop {
-                let new = change_encoded(&mut change, old.as_deref())?;
-                let operation = dict::CompareAndSet {
-                    key: key.get()?,
-                    expected: old.as_ref().map(Encoded::from),
-                    new: new.as_ref().map(Encoded::from),
-                };
-                let found = self.handle.raw(operation).await?;
-                let swap = found.reply::<dict::CompareAndSet<'_>>()?;
-                if swap.swapped {
-                    return new.map(|new| Encoded::from(&new).decode()).transpose().map_err(cannot_decode);
-                }
-                old = swap.current.map(|value| value.as_slice().to_vec());
-                retry.pause::<dict::CompareAndSet<'_>>(&self.handle.target).await?;
-            }
+            let key = key.get()?;
+            let found = self.handle.raw(dict::Get { key: key.clone() }).await?;
+            let old = found.reply::<dict::Get<'_>>()?.map(kept);
+            let swap = |expected, new| dict::CompareAndSet { key: key.clone(), expected, new };
+            let change = |old: &Option<Encoded<'_>>| change_encoded(&mut change, old.as_ref());
+            let new = swap_until_done(&self.handle, old, |current| Ok(current.map(kept)), swap, change).await?;
+            new.map(|new| new.decode()).transpose().map_err(cannot_decode)
         })
     }
 
@@ -244,10 +234,10 @@ where
 /// Applies the closure between decoding and encoding.
 fn change_encoded<V: Serialize + DeserializeOwned>(
     change: &mut impl FnMut(Option<V>) -> Option<V>,
-    old: Option<&[u8]>,
-) -> Result<Option<Vec<u8>>> {
-    let old = old.map(|old| Encoded::from(old).decode()).transpose().map_err(cannot_decode)?;
-    change(old).map(|new| Argument::new(&new).into_bytes()).transpose()
+    old: Option<&Encoded<'_>>,
+) -> Result<Option<Encoded<'static>>> {
+    let old = old.map(Encoded::decode).transpose().map_err(cannot_decode)?;
+    change(old).map(|new| encoded(&new)).transpose()
 }
 
 /// The keys of the entries that the closure does not keep.

@@ -12,7 +12,8 @@ use crate::error::Result;
 use crate::link::{DirectLink, Link};
 use crate::number::{Number, sum};
 use crate::retry::Retry;
-use crate::swap::{Swap, current, no_current};
+use crate::swap::{Swap, current};
+use crate::update::update;
 
 impl<T, L> ManagerList<T, L>
 where
@@ -116,31 +117,12 @@ where
     /// assert_eq!(numbers.update_with(0, |value| value * 2)?, 40);
     /// # Ok::<(), manager_client::Error>(())
     /// ```
-    pub fn update_with<'a, F>(&'a self, index: i64, mut change: F) -> L::Wait<'a, T>
+    pub fn update_with<'a, F>(&'a self, index: i64, change: F) -> L::Wait<'a, T>
     where
         F: FnMut(T) -> T + Send + 'a,
     {
-        L::run(async move {
-            let mut retry = Retry::new(&self.handle.link);
-            let mut old = {
-                let found = self.handle.raw(list::Get { index }).await?;
-                found.reply::<list::Get>()?.as_slice().to_vec()
-            };
-            loop {
-                let new = {
-                    let value = change(Encoded::from(&old).decode().map_err(cannot_decode)?);
-                    Argument::new(&value).into_bytes()?
-                };
-                let operation = list::CompareAndSet { index, expected: (&old).into(), new: (&new).into() };
-                let found = self.handle.raw(operation).await?;
-                let swap = found.reply::<list::CompareAndSet<'_>>()?;
-                if swap.swapped {
-                    return Encoded::from(&new).decode().map_err(cannot_decode);
-                }
-                old = swap.current.ok_or_else(no_current).map_err(cannot_decode)?.as_slice().to_vec();
-                retry.pause::<list::CompareAndSet<'_>>(&self.handle.target).await?;
-            }
-        })
+        let swap = move |expected, new| list::CompareAndSet { index, expected, new };
+        L::run(update(&self.handle, list::Get { index }, swap, change))
     }
 
     /// Sorts by a key of each value, keeping the order of values with equal keys.
