@@ -10,9 +10,10 @@ pub use self::guard::ConditionGuard;
 use crate::blocking::Blocking;
 use crate::common::common;
 use crate::error::Result;
-use crate::handle::{Handle, late};
+use crate::handle::Handle;
 use crate::holder::Holder;
 use crate::link::{DirectLink, Link};
+use crate::owned::owned;
 
 /// A lock in the server whose owner can wait until another owner notifies it.
 ///
@@ -53,27 +54,9 @@ pub struct ManagerCondition<L = Blocking> {
 }
 
 common!(ManagerCondition, "changed", "changed", "manager.condition(\"changed\")?");
+owned!(ManagerCondition, ConditionGuard, "changed", "manager.condition(\"changed\")?", "it is free");
 
 impl<L: Link> ManagerCondition<L> {
-    pub(crate) fn new(handle: Handle<L>) -> Self {
-        Self { handle, holder: None }
-    }
-
-    /// The same condition, acquired for this holder, whichever thread or task asks.
-    ///
-    /// ```
-    /// use manager_client::Holder;
-    ///
-    /// # let manager = manager_client::Manager::start()?;
-    /// let changed = manager.condition("changed")?.with_holder(Holder::new());
-    /// changed.acquire()?.release()?;
-    /// # Ok::<(), manager_client::Error>(())
-    /// ```
-    #[must_use]
-    pub fn with_holder(&self, holder: Holder) -> Self {
-        Self { handle: self.handle.clone(), holder: Some(holder) }
-    }
-
     /// What there is to know of the condition now.
     ///
     /// ```
@@ -90,57 +73,6 @@ impl<L: Link> ManagerCondition<L> {
 }
 
 impl<L: DirectLink> ManagerCondition<L> {
-    /// Acquires the condition's lock, once it is free.
-    ///
-    /// # Errors
-    /// [`is_timeout`](crate::Error::is_timeout) if that is not within the time that a call may take,
-    /// [`is_deadlock`](crate::Error::is_deadlock) if it would never be.
-    ///
-    /// # Blocks
-    /// Until those who asked before have had it.
-    ///
-    /// ```
-    /// # let manager = manager_client::Manager::start()?;
-    /// # let changed = manager.condition("changed")?;
-    /// let guard = changed.acquire()?;
-    /// guard.notify_all()?;
-    /// # Ok::<(), manager_client::Error>(())
-    /// ```
-    #[doc(alias = "__enter__")]
-    pub fn acquire(&self) -> L::Wait<'_, ConditionGuard<L>> {
-        let wait = self.handle.link.timeout();
-        self.take(wait, move |guard| guard.ok_or_else(|| late(wait)))
-    }
-
-    /// Acquires the condition's lock if it is free within a time; [`Duration::MAX`] waits for ever.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// # let manager = manager_client::Manager::start()?;
-    /// # let changed = manager.condition("changed")?;
-    /// let guard = changed.acquire_timeout(Duration::from_millis(100))?;
-    /// assert!(guard.is_some());
-    /// # Ok::<(), manager_client::Error>(())
-    /// ```
-    pub fn acquire_timeout(&self, wait: Duration) -> L::Wait<'_, Option<ConditionGuard<L>>> {
-        self.take(wait, Ok)
-    }
-
-    /// Acquires the condition's lock if it is free now.
-    ///
-    /// ```
-    /// # let manager = manager_client::Manager::start()?;
-    /// # let changed = manager.condition("changed")?;
-    /// let guard = changed.try_acquire()?;
-    /// assert!(guard.is_some());
-    /// assert!(changed.try_acquire()?.is_none());
-    /// # Ok::<(), manager_client::Error>(())
-    /// ```
-    pub fn try_acquire(&self) -> L::Wait<'_, Option<ConditionGuard<L>>> {
-        self.take(Duration::ZERO, Ok)
-    }
-
     fn take<'a, T: 'a>(
         &'a self,
         wait: Duration,

@@ -83,6 +83,7 @@ mod number;
 mod object;
 mod open;
 mod options;
+mod owned;
 mod pages;
 mod pipe;
 mod pipeline;

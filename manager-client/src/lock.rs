@@ -14,10 +14,11 @@ pub use self::ownerless::OwnerlessLock;
 use crate::blocking::Blocking;
 use crate::common::common;
 use crate::error::Result;
-use crate::handle::{Handle, late};
+use crate::handle::Handle;
 use crate::held::Back;
 use crate::holder::Holder;
 use crate::link::{DirectLink, Link};
+use crate::owned::owned;
 
 /// A lock in the server: one of all who open its name has it at a time.
 ///
@@ -53,27 +54,9 @@ pub struct ManagerLock<L = Blocking> {
 }
 
 common!(ManagerLock, "lock", "report", "manager.lock(\"report\")?");
+owned!(ManagerLock, LockGuard, "lock", "manager.lock(\"report\")?", "it is free");
 
 impl<L: Link> ManagerLock<L> {
-    pub(crate) fn new(handle: Handle<L>) -> Self {
-        Self { handle, holder: None }
-    }
-
-    /// The same lock, acquired for this holder, whichever thread or task asks.
-    ///
-    /// ```
-    /// use manager_client::Holder;
-    ///
-    /// # let manager = manager_client::Manager::start()?;
-    /// let lock = manager.lock("report")?.with_holder(Holder::new());
-    /// lock.acquire()?.release()?;
-    /// # Ok::<(), manager_client::Error>(())
-    /// ```
-    #[must_use]
-    pub fn with_holder(&self, holder: Holder) -> Self {
-        Self { handle: self.handle.clone(), holder: Some(holder) }
-    }
-
     /// What there is to know of the lock now.
     ///
     /// ```
@@ -90,59 +73,6 @@ impl<L: Link> ManagerLock<L> {
 }
 
 impl<L: DirectLink> ManagerLock<L> {
-    /// Acquires the lock, once it is free.
-    ///
-    /// # Errors
-    /// [`is_timeout`](crate::Error::is_timeout) if that is not within the time that a call may take,
-    /// [`is_deadlock`](crate::Error::is_deadlock) if it would never be.
-    ///
-    /// # Blocks
-    /// Until those who asked before have had it.
-    ///
-    /// ```
-    /// # let manager = manager_client::Manager::start()?;
-    /// # let lock = manager.lock("report")?;
-    /// let guard = lock.acquire()?;
-    /// assert!(guard.token() > 0);
-    /// # Ok::<(), manager_client::Error>(())
-    /// ```
-    #[doc(alias("lock", "__enter__"))]
-    pub fn acquire(&self) -> L::Wait<'_, LockGuard<L>> {
-        let wait = self.handle.link.timeout();
-        self.take(wait, move |guard| guard.ok_or_else(|| late(wait)))
-    }
-
-    /// Acquires the lock if it is free within a time; [`Duration::MAX`] waits for ever.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// # let manager = manager_client::Manager::start()?;
-    /// # let lock = manager.lock("report")?;
-    /// let guard = lock.acquire_timeout(Duration::from_millis(100))?;
-    /// assert!(guard.is_some());
-    /// # Ok::<(), manager_client::Error>(())
-    /// ```
-    #[doc(alias = "try_lock_for")]
-    pub fn acquire_timeout(&self, wait: Duration) -> L::Wait<'_, Option<LockGuard<L>>> {
-        self.take(wait, Ok)
-    }
-
-    /// Acquires the lock if it is free now.
-    ///
-    /// ```
-    /// # let manager = manager_client::Manager::start()?;
-    /// # let lock = manager.lock("report")?;
-    /// let guard = lock.try_acquire()?;
-    /// assert!(guard.is_some());
-    /// assert!(lock.try_acquire()?.is_none());
-    /// # Ok::<(), manager_client::Error>(())
-    /// ```
-    #[doc(alias = "try_lock")]
-    pub fn try_acquire(&self) -> L::Wait<'_, Option<LockGuard<L>>> {
-        self.take(Duration::ZERO, Ok)
-    }
-
     fn take<'a, T: 'a>(
         &'a self,
         wait: Duration,

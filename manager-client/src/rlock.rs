@@ -7,11 +7,12 @@ use manager_protocol::lock;
 use crate::blocking::Blocking;
 use crate::common::common;
 use crate::error::Result;
-use crate::handle::{Handle, late};
+use crate::handle::Handle;
 use crate::held::Back;
 use crate::holder::Holder;
 use crate::link::{DirectLink, Link};
 use crate::lock::{LockGuard, take};
+use crate::owned::owned;
 
 /// A lock in the server that its owner may acquire again, and lets go with the last guard.
 ///
@@ -42,29 +43,9 @@ pub struct ManagerRLock<L = Blocking> {
 }
 
 common!(ManagerRLock, "rlock", "settings", "manager.rlock(\"settings\")?");
+owned!(ManagerRLock, LockGuard, "rlock", "manager.rlock(\"settings\")?", "nobody else has it");
 
 impl<L: Link> ManagerRLock<L> {
-    pub(crate) fn new(handle: Handle<L>) -> Self {
-        Self { handle, holder: None }
-    }
-
-    /// The same lock, acquired for this holder, whichever thread or task asks.
-    ///
-    /// ```
-    /// use manager_client::Holder;
-    ///
-    /// # let manager = manager_client::Manager::start()?;
-    /// let rlock = manager.rlock("settings")?.with_holder(Holder::new());
-    /// let outer = rlock.acquire()?;
-    /// assert!(rlock.try_acquire()?.is_some());
-    /// # drop(outer);
-    /// # Ok::<(), manager_client::Error>(())
-    /// ```
-    #[must_use]
-    pub fn with_holder(&self, holder: Holder) -> Self {
-        Self { handle: self.handle.clone(), holder: Some(holder) }
-    }
-
     /// What there is to know of the lock now.
     ///
     /// ```
@@ -81,61 +62,6 @@ impl<L: Link> ManagerRLock<L> {
 }
 
 impl<L: DirectLink> ManagerRLock<L> {
-    /// Acquires the lock, once nobody else has it.
-    ///
-    /// # Errors
-    /// [`is_timeout`](crate::Error::is_timeout) if that is not within the time that a call may take,
-    /// [`is_deadlock`](crate::Error::is_deadlock) if it would never be.
-    ///
-    /// # Blocks
-    /// Until those who asked before have had it.
-    ///
-    /// ```
-    /// # let manager = manager_client::Manager::start()?;
-    /// # let rlock = manager.rlock("settings")?;
-    /// let guard = rlock.acquire()?;
-    /// assert!(guard.token() > 0);
-    /// # Ok::<(), manager_client::Error>(())
-    /// ```
-    #[doc(alias("lock", "__enter__"))]
-    pub fn acquire(&self) -> L::Wait<'_, LockGuard<L>> {
-        let wait = self.handle.link.timeout();
-        self.take(wait, move |guard| guard.ok_or_else(|| late(wait)))
-    }
-
-    /// Acquires the lock if nobody else has it within a time; [`Duration::MAX`] waits for ever.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// # let manager = manager_client::Manager::start()?;
-    /// # let rlock = manager.rlock("settings")?;
-    /// let guard = rlock.acquire_timeout(Duration::from_millis(100))?;
-    /// assert!(guard.is_some());
-    /// # Ok::<(), manager_client::Error>(())
-    /// ```
-    #[doc(alias = "try_lock_for")]
-    pub fn acquire_timeout(&self, wait: Duration) -> L::Wait<'_, Option<LockGuard<L>>> {
-        self.take(wait, Ok)
-    }
-
-    /// Acquires the lock if nobody else has it now.
-    ///
-    /// ```
-    /// # let manager = manager_client::Manager::start()?;
-    /// # let rlock = manager.rlock("settings")?;
-    /// let guard = rlock.try_acquire()?;
-    /// let elsewhere = std::thread::scope(|scope| {
-    ///     scope.spawn(|| rlock.try_acquire().map(|guard| guard.is_some())).join().expect("no panic")
-    /// })?;
-    /// assert!(guard.is_some() && !elsewhere);
-    /// # Ok::<(), manager_client::Error>(())
-    /// ```
-    #[doc(alias = "try_lock")]
-    pub fn try_acquire(&self) -> L::Wait<'_, Option<LockGuard<L>>> {
-        self.take(Duration::ZERO, Ok)
-    }
-
     fn take<'a, T: 'a>(
         &'a self,
         wait: Duration,
