@@ -19,6 +19,26 @@ pub trait Paged: Sized {
     fn page(&self, cursor: Self::Cursor, limit: u32) -> <Self::Link as Link>::Wait<'_, Page<Self>>;
 }
 
+/// Where the next page begins of an object whose items keep their numbers.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// The number of the item fetched last; `None` at first.
+    pub(crate) after: Option<u64>,
+    pub(crate) backward: bool,
+}
+
+impl Place {
+    /// Before the first item, on towards the last.
+    pub(crate) const START: Self = Self { after: None, backward: false };
+    /// Behind the last item, towards the first.
+    pub(crate) const END: Self = Self { after: None, backward: true };
+
+    /// The place behind an item, in the same direction.
+    pub(crate) fn behind(self, item: u64) -> Self {
+        Self { after: Some(item), ..self }
+    }
+}
+
 /// Some items of an object.
 #[derive(Debug)]
 pub struct Page<P: Paged> {

@@ -1,6 +1,6 @@
 //! Goes through an array in pages: the whole is never in memory at once.
 
-use manager_protocol::{Operation, array};
+use manager_protocol::array;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -80,9 +80,7 @@ where
 
     fn page(&self, cursor: ListCursor, limit: u32) -> L::Wait<'_, Page<Self>> {
         let (start, asked) = cursor.ask(limit);
-        let encode = |out: &mut Vec<u8>| array::Page { start, limit: asked }.encode(out);
-        self.handle.link.call(&self.handle.target, array::Page::ROW, encode, move |answer| {
-            cursor.take(answer.reply::<array::Page>()?, (start, asked), limit)
-        })
+        let operation = || Ok(array::Page { start, limit: asked });
+        self.handle.call(operation, move |found| cursor.take(found, (start, asked), limit))
     }
 }

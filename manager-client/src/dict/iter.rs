@@ -5,10 +5,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{ManagerDict, entry};
-use crate::argument::cannot_decode;
 use crate::blocking::Blocking;
 use crate::link::Link;
-use crate::pages::{Page, Paged};
+use crate::pages::{Page, Paged, Place};
 
 impl<K, V> ManagerDict<K, V>
 where
@@ -36,7 +35,7 @@ where
     /// ```
     #[doc(alias("__iter__", "items"))]
     pub fn iter(&self) -> Iter<'_, K, V> {
-        Iter::new(self, DictCursor { after: None, backward: false })
+        Iter::new(self, Place::START)
     }
 
     /// Goes through all entries from the last to the first; else as [`iter`](Self::iter).
@@ -51,7 +50,7 @@ where
     /// ```
     #[doc(alias = "__reversed__")]
     pub fn iter_rev(&self) -> Iter<'_, K, V> {
-        Iter::new(self, DictCursor { after: None, backward: true })
+        Iter::new(self, Place::END)
     }
 }
 
@@ -67,12 +66,12 @@ where
     /// An entry that is there all the time is seen once. One that is inserted, removed or replaced
     /// meanwhile may be seen, or not, or with either value. After an error the stream is over.
     pub fn iter(&self) -> Stream<'_, K, V> {
-        Stream::new(self, DictCursor { after: None, backward: false })
+        Stream::new(self, Place::START)
     }
 
     /// Goes through all entries from the last to the first; else as [`iter`](Self::iter).
     pub fn iter_rev(&self) -> Stream<'_, K, V> {
-        Stream::new(self, DictCursor { after: None, backward: true })
+        Stream::new(self, Place::END)
     }
 }
 
@@ -83,13 +82,6 @@ pub type Iter<'a, K, V> = crate::pages::Iter<'a, ManagerDict<K, V, Blocking>>;
 #[cfg(feature = "aio")]
 pub type Stream<'a, K, V> = crate::pages::Stream<'a, ManagerDict<K, V, crate::aio::Async>>;
 
-/// Where the next page of a dict begins.
-#[derive(Debug, Clone, Copy)]
-pub struct DictCursor {
-    after: Option<u64>,
-    backward: bool,
-}
-
 impl<K, V, L> Paged for ManagerDict<K, V, L>
 where
     K: Serialize + DeserializeOwned,
@@ -97,17 +89,17 @@ where
     L: Link,
 {
     type Item = (K, V);
-    type Cursor = DictCursor;
+    type Cursor = Place;
     type Link = L;
 
-    fn page(&self, cursor: DictCursor, limit: u32) -> L::Wait<'_, Page<Self>> {
-        use manager_protocol::Operation;
-        let DictCursor { after, backward } = cursor;
-        let encode = |out: &mut Vec<u8>| dict::Page { after, limit, backward }.encode(out);
-        self.handle.link.call(&self.handle.target, dict::Page::ROW, encode, move |answer| {
-            let page = answer.reply::<dict::Page>()?;
-            let items = page.entries.into_iter().map(entry).collect::<Result<_, _>>().map_err(cannot_decode)?;
-            Ok(Page { items, next: page.next.map(|next| DictCursor { after: Some(next), backward }) })
-        })
+    fn page(&self, place: Place, limit: u32) -> L::Wait<'_, Page<Self>> {
+        let Place { after, backward } = place;
+        self.handle.call(
+            || Ok(dict::Page { after, limit, backward }),
+            move |page| {
+                let items = page.entries.into_iter().map(entry).collect::<Result<_, _>>()?;
+                Ok(Page { items, next: page.next.map(|next| place.behind(next)) })
+            },
+        )
     }
 }

@@ -1,14 +1,12 @@
 //! Goes through a list in pages: the whole is never in memory at once.
 
 use manager_protocol::list::PageReply;
-use manager_protocol::{Operation, list};
+use manager_protocol::{Result, list};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::ManagerList;
-use crate::argument::cannot_decode;
 use crate::blocking::Blocking;
-use crate::error::Result;
 use crate::link::Link;
 use crate::pages::{Page, Paged};
 
@@ -103,10 +101,8 @@ where
 
     fn page(&self, cursor: ListCursor, limit: u32) -> L::Wait<'_, Page<Self>> {
         let (start, asked) = cursor.ask(limit);
-        let encode = |out: &mut Vec<u8>| list::Page { start, limit: asked }.encode(out);
-        self.handle.link.call(&self.handle.target, list::Page::ROW, encode, move |answer| {
-            cursor.take(answer.reply::<list::Page>()?, (start, asked), limit)
-        })
+        let operation = || Ok(list::Page { start, limit: asked });
+        self.handle.call(operation, move |found| cursor.take(found, (start, asked), limit))
     }
 }
 
@@ -132,8 +128,7 @@ impl ListCursor {
         let count = u32::try_from(found.values.len()).unwrap_or(u32::MAX);
         let (wanted, next) = self.follow(start, asked, count, found.len, limit);
         let values = if wanted { found.values } else { Vec::new() };
-        let items = values.into_iter().map(|value| value.decode());
-        let mut items = items.collect::<std::result::Result<Vec<P::Item>, _>>().map_err(cannot_decode)?;
+        let mut items = values.into_iter().map(|value| value.decode()).collect::<Result<Vec<P::Item>>>()?;
         if matches!(self, Self::Backward { .. }) {
             items.reverse();
         }

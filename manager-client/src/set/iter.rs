@@ -1,14 +1,13 @@
 //! Goes through a set in pages: the whole is never in memory at once.
 
-use manager_protocol::{Operation, set};
+use manager_protocol::set;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::ManagerSet;
-use crate::argument::cannot_decode;
 use crate::blocking::Blocking;
 use crate::link::Link;
-use crate::pages::{Page, Paged};
+use crate::pages::{Page, Paged, Place};
 
 impl<T: Serialize + DeserializeOwned> ManagerSet<T> {
     /// Goes through all values in order, a page at a time.
@@ -29,7 +28,7 @@ impl<T: Serialize + DeserializeOwned> ManagerSet<T> {
     /// ```
     #[doc(alias = "__iter__")]
     pub fn iter(&self) -> Iter<'_, T> {
-        Iter::new(self, SetCursor { after: None, backward: false })
+        Iter::new(self, Place::START)
     }
 
     /// Goes through all values from the last to the first; else as [`iter`](Self::iter).
@@ -43,7 +42,7 @@ impl<T: Serialize + DeserializeOwned> ManagerSet<T> {
     /// ```
     #[doc(alias = "__reversed__")]
     pub fn iter_rev(&self) -> Iter<'_, T> {
-        Iter::new(self, SetCursor { after: None, backward: true })
+        Iter::new(self, Place::END)
     }
 }
 
@@ -55,12 +54,12 @@ impl<T: Serialize + DeserializeOwned> ManagerSet<T, crate::aio::Async> {
     /// A value that is there all the time is seen once. One that is added or removed meanwhile may be
     /// seen, or not. After an error the stream is over.
     pub fn iter(&self) -> Stream<'_, T> {
-        Stream::new(self, SetCursor { after: None, backward: false })
+        Stream::new(self, Place::START)
     }
 
     /// Goes through all values from the last to the first; else as [`iter`](Self::iter).
     pub fn iter_rev(&self) -> Stream<'_, T> {
-        Stream::new(self, SetCursor { after: None, backward: true })
+        Stream::new(self, Place::END)
     }
 }
 
@@ -71,30 +70,23 @@ pub type Iter<'a, T> = crate::pages::Iter<'a, ManagerSet<T, Blocking>>;
 #[cfg(feature = "aio")]
 pub type Stream<'a, T> = crate::pages::Stream<'a, ManagerSet<T, crate::aio::Async>>;
 
-/// Where the next page of a set begins.
-#[derive(Debug, Clone, Copy)]
-pub struct SetCursor {
-    after: Option<u64>,
-    backward: bool,
-}
-
 impl<T, L> Paged for ManagerSet<T, L>
 where
     T: Serialize + DeserializeOwned,
     L: Link,
 {
     type Item = T;
-    type Cursor = SetCursor;
+    type Cursor = Place;
     type Link = L;
 
-    fn page(&self, cursor: SetCursor, limit: u32) -> L::Wait<'_, Page<Self>> {
-        let SetCursor { after, backward } = cursor;
-        let encode = |out: &mut Vec<u8>| set::Page { after, limit, backward }.encode(out);
-        self.handle.link.call(&self.handle.target, set::Page::ROW, encode, move |answer| {
-            let page = answer.reply::<set::Page>()?;
-            let items = page.values.into_iter().map(|value| value.decode());
-            let items = items.collect::<Result<_, _>>().map_err(cannot_decode)?;
-            Ok(Page { items, next: page.next.map(|next| SetCursor { after: Some(next), backward }) })
-        })
+    fn page(&self, place: Place, limit: u32) -> L::Wait<'_, Page<Self>> {
+        let Place { after, backward } = place;
+        self.handle.call(
+            || Ok(set::Page { after, limit, backward }),
+            move |page| {
+                let items = page.values.into_iter().map(|value| value.decode()).collect::<Result<_, _>>()?;
+                Ok(Page { items, next: page.next.map(|next| place.behind(next)) })
+            },
+        )
     }
 }
