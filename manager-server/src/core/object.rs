@@ -83,8 +83,10 @@ pub(super) enum State {
 
 /// A state that may have let go of much at once.
 pub(super) trait Discards {
-    /// Hands over what was let go of, to be freed after the lock is: that takes long.
-    fn discarded(&mut self) -> Option<Box<dyn Send>>;
+    /// Hands over what was let go of, to be freed after the lock is: that takes long. Most have nothing.
+    fn discarded(&mut self) -> Option<Box<dyn Send>> {
+        None
+    }
 }
 
 /// What a transaction needs of a state.
@@ -289,11 +291,7 @@ impl<T: Discards> std::ops::DerefMut for Guard<'_, T> {
 mod tests {
     use super::*;
 
-    impl Discards for u32 {
-        fn discarded(&mut self) -> Option<Box<dyn Send>> {
-            None
-        }
-    }
+    impl Discards for u32 {}
 
     #[test]
     fn nobody_waits_inline_for_a_patient_holder() {

@@ -96,6 +96,19 @@ impl<W> Waiters<W> {
         keys.into_iter().filter_map(|key| self.remove(key)).collect()
     }
 
+    /// A session is over and waits no more; whether it did.
+    pub(super) fn end_waits(&mut self, session: SessionId, effects: &Effects<'_>) -> bool {
+        let waited = self.remove_session(session);
+        let any = !waited.is_empty();
+        waited.into_iter().for_each(|(ticket, _)| effects.forget(ticket));
+        any
+    }
+
+    /// Takes out all, whatever they want.
+    pub(super) fn drain_tickets(&mut self) -> impl Iterator<Item = Ticket> + use<W> {
+        self.drain().map(|(ticket, _)| ticket)
+    }
+
     /// Takes out all.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (Ticket, W)> + use<W> {
         self.places.clear();

@@ -38,8 +38,7 @@ impl Barrier {
         if place + 1 == self.parties {
             self.count.mine();
             self.interrupted.clear();
-            let waiters: Vec<Ticket> = self.waiters.drain().map(|(ticket, ())| ticket).collect();
-            for (place, ticket) in waiters.into_iter().enumerate() {
+            for (place, ticket) in self.waiters.drain_tickets().enumerate() {
                 effects.complete::<barrier::Wait>(ticket, self.count.version(), place as u64, None);
             }
             return now(place);
@@ -62,7 +61,7 @@ impl Barrier {
     fn break_up(&mut self, effects: &mut Effects<'_>) {
         self.is_broken = true;
         self.interrupted.clear();
-        for (ticket, ()) in self.waiters.drain() {
+        for ticket in self.waiters.drain_tickets() {
             effects.refuse(ticket, broken());
         }
     }
@@ -72,11 +71,7 @@ fn broken() -> Error {
     Error::new(Code::Broken, "the barrier is broken")
 }
 
-impl Discards for Barrier {
-    fn discarded(&mut self) -> Option<Box<dyn Send>> {
-        None
-    }
-}
+impl Discards for Barrier {}
 
 impl Waitable for Barrier {
     fn end_wait(&mut self, request: RequestKey, ended: Ended, _: &Arc<Object>, effects: &mut Effects<'_>) {
@@ -94,12 +89,8 @@ impl Waitable for Barrier {
     }
 
     fn end_session(&mut self, session: SessionId, _: &Arc<Object>, effects: &mut Effects<'_>) {
-        let waited = self.waiters.remove_session(session);
-        let was_party = self.interrupted.remove(&session) || !waited.is_empty();
-        for (ticket, ()) in waited {
-            effects.forget(ticket);
-        }
-        if was_party {
+        let waited = self.waiters.end_waits(session, effects);
+        if self.interrupted.remove(&session) || waited {
             self.count.other();
             self.break_up(effects);
         }
@@ -109,7 +100,7 @@ impl Waitable for Barrier {
     fn take_back(&mut self, _: Reversal, _: &Arc<Object>, _: &mut Effects<'_>) {}
 
     fn drain(&mut self, _: &Arc<Object>, _: &Effects<'_>) -> Vec<Ticket> {
-        self.waiters.drain().map(|(ticket, ())| ticket).collect()
+        self.waiters.drain_tickets().collect()
     }
 
     fn waiting(&self) -> usize {

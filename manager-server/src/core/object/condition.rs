@@ -146,11 +146,7 @@ impl Condition {
     }
 }
 
-impl Discards for Condition {
-    fn discarded(&mut self) -> Option<Box<dyn Send>> {
-        None
-    }
-}
+impl Discards for Condition {}
 
 impl Waitable for Condition {
     fn end_wait(&mut self, request: RequestKey, ended: Ended, object: &Arc<Object>, effects: &mut Effects<'_>) {
@@ -177,9 +173,7 @@ impl Waitable for Condition {
 
     fn end_session(&mut self, session: SessionId, object: &Arc<Object>, effects: &mut Effects<'_>) {
         self.interrupted.retain(|holder| holder.0 != session);
-        for (ticket, _) in self.waiters.remove_session(session) {
-            effects.forget(ticket);
-        }
+        self.waiters.end_waits(session, effects);
         self.ownership.end_waits(session, object, effects);
         if self.ownership.end_owner(session) {
             self.count.other();
@@ -198,7 +192,7 @@ impl Waitable for Condition {
 
     fn drain(&mut self, object: &Arc<Object>, effects: &Effects<'_>) -> Vec<Ticket> {
         let mut tickets = self.ownership.drain(object, effects);
-        tickets.extend(self.waiters.drain().map(|(ticket, _)| ticket));
+        tickets.extend(self.waiters.drain_tickets());
         tickets
     }
 

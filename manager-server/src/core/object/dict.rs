@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use manager_protocol::dict::{self, PageReply, Swap};
 use manager_protocol::{Code, Encoded, Error, Many, Result};
 
-use super::table::{Entry, Snapshot, Table};
-use super::{Discards, PAGE_BYTES, PAGE_ITEMS, Transactional};
+use super::table::{self, Entry, Snapshot, Table};
+use super::{Discards, Transactional};
 use crate::core::data::Data;
 use crate::core::value::{Key, Probe, add};
 use crate::core::{LARGE, LARGE_BYTES, Limits};
@@ -143,7 +143,7 @@ impl dict::Serve for Dict {
 
     fn page(&self, operation: dict::Page) -> Result<PageReply<'static>> {
         let dict::Page { after, limit, backward } = operation;
-        let (page, next) = self.table.page(after, backward, limit.min(PAGE_ITEMS) as usize, PAGE_BYTES);
+        let (page, next) = self.table.page(after, limit, backward);
         Ok(PageReply { entries: page.into_iter().map(Entry::shared).collect(), next })
     }
 
@@ -169,7 +169,7 @@ impl dict::Serve for Dict {
             ));
         }
         let keys: Vec<_> = operation.keys.collect();
-        let keys = keys.iter().map(Key::new).collect::<Result<Vec<_>>>()?;
+        let keys = table::keys(&keys)?;
         self.table.check_room_for(&keys)?;
         self.put_all(keys.into_iter().map(|key| (key, operation.value.clone())));
         Ok(())
@@ -177,15 +177,7 @@ impl dict::Serve for Dict {
 
     fn remove_many(&mut self, operation: dict::RemoveMany<'_>) -> Result<u64> {
         let keys: Vec<_> = operation.keys.collect();
-        let keys = keys.iter().map(Key::new).collect::<Result<Vec<_>>>()?;
-        let mut removed = 0;
-        for key in keys {
-            if let Some(seq) = self.table.find(&key) {
-                self.table.take(seq);
-                removed += 1;
-            }
-        }
-        Ok(removed)
+        Ok(self.table.take_many(&table::keys(&keys)?))
     }
 
     fn update_from(&mut self, _: dict::UpdateFrom, source: Snapshot) -> Result<()> {
@@ -259,7 +251,7 @@ impl dict::Serve for Dict {
 
     fn remove_if_version(&mut self, operation: dict::RemoveIfVersion<'_>) -> Result<Many<'static, bool>> {
         let keys: Vec<_> = operation.keys.collect();
-        let keys = keys.iter().map(Key::new).collect::<Result<Vec<_>>>()?;
+        let keys = table::keys(&keys)?;
         let removed: Vec<bool> = keys
             .iter()
             .map(|key| self.unchanged_since(key, operation.version).map(|seq| self.table.take(seq)).is_some())
@@ -294,10 +286,10 @@ impl Data for Dict {
 
     fn is_heavy(&self, request: &dict::Request<'_>) -> bool {
         use dict::Request::{CompareAndSet, InsertKeys, PopFirst, PopLast};
-        let looked_into = if let PopFirst(_) | PopLast(_) = request {
-            // The hash of what is removed is made anew from its key.
-            let seq = if let PopFirst(_) = request { self.table.first() } else { self.table.last() };
-            seq.and_then(|seq| self.table.get(seq)).map_or(0, |entry| entry.key().len())
+        let looked_into = if let PopFirst(_) = request {
+            self.table.key_size(self.table.first())
+        } else if let PopLast(_) = request {
+            self.table.key_size(self.table.last())
         } else if let CompareAndSet(operation) = request {
             self.entry(&operation.key).ok().flatten().map_or(0, |entry| entry.value().len())
         } else if let InsertKeys(operation) = request {

@@ -18,11 +18,7 @@ pub(in crate::core) struct Event {
     count: Count,
 }
 
-impl Discards for Event {
-    fn discarded(&mut self) -> Option<Box<dyn Send>> {
-        None
-    }
-}
+impl Discards for Event {}
 
 impl Waitable for Event {
     fn end_wait(&mut self, request: RequestKey, ended: Ended, _: &Arc<Object>, effects: &mut Effects<'_>) {
@@ -33,16 +29,14 @@ impl Waitable for Event {
     }
 
     fn end_session(&mut self, session: SessionId, _: &Arc<Object>, effects: &mut Effects<'_>) {
-        for (ticket, ()) in self.waiters.remove_session(session) {
-            effects.forget(ticket);
-        }
+        self.waiters.end_waits(session, effects);
     }
 
     /// A wait gives nothing that could be taken back.
     fn take_back(&mut self, _: Reversal, _: &Arc<Object>, _: &mut Effects<'_>) {}
 
     fn drain(&mut self, _: &Arc<Object>, _: &Effects<'_>) -> Vec<Ticket> {
-        self.waiters.drain().map(|(ticket, ())| ticket).collect()
+        self.waiters.drain_tickets().collect()
     }
 
     fn waiting(&self) -> usize {
@@ -68,7 +62,7 @@ impl event::Serve for Visit<'_, '_, Event> {
         }
         event.is_set = true;
         event.count.mine();
-        for (ticket, ()) in event.waiters.drain() {
+        for ticket in event.waiters.drain_tickets() {
             self.effects.complete::<event::Wait>(ticket, event.count.version(), true, None);
         }
         Ok(true)

@@ -429,12 +429,8 @@ impl Data for List {
     }
 }
 
-impl Discards for List {
-    /// A list large enough to matter is cleared on a copy, outside of the lock.
-    fn discarded(&mut self) -> Option<Box<dyn Send>> {
-        None
-    }
-}
+/// A list large enough to matter is cleared on a copy, outside of the lock.
+impl Discards for List {}
 
 impl Transactional for List {
     fn begin(&mut self) {

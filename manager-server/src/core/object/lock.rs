@@ -295,11 +295,7 @@ impl Lock {
     }
 }
 
-impl Discards for Lock {
-    fn discarded(&mut self) -> Option<Box<dyn Send>> {
-        None
-    }
-}
+impl Discards for Lock {}
 
 impl Waitable for Lock {
     fn end_wait(&mut self, request: RequestKey, ended: Ended, object: &Arc<Object>, effects: &mut Effects<'_>) {

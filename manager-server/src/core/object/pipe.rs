@@ -80,10 +80,10 @@ impl Pipe {
         let has_ended = self.has_ended(side);
         let (version, end) = (self.count.version(), self.end(side));
         if has_ended {
-            end.receivers.drain().for_each(|(ticket, ())| effects.refuse(ticket, closed()));
+            end.receivers.drain_tickets().for_each(|ticket| effects.refuse(ticket, closed()));
         }
         if has_ended || !end.inbox.is_empty() {
-            for (ticket, ()) in end.pollers.drain() {
+            for ticket in end.pollers.drain_tickets() {
                 effects.complete::<pipe::Poll>(ticket, version, true, None);
             }
         }
@@ -103,11 +103,7 @@ fn side_of(message: &Item) -> Side {
     if message.key.0 == i64::from(u8::from(Side::Left)) { Side::Left } else { Side::Right }
 }
 
-impl Discards for Pipe {
-    fn discarded(&mut self) -> Option<Box<dyn Send>> {
-        None
-    }
-}
+impl Discards for Pipe {}
 
 impl Waitable for Pipe {
     fn end_wait(&mut self, request: RequestKey, ended: Ended, _: &Arc<Object>, effects: &mut Effects<'_>) {

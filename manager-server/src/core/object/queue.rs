@@ -189,7 +189,7 @@ impl Queue {
         }
         self.phase = phase;
         self.count.mine();
-        self.putters.drain().for_each(|(ticket, _)| effects.refuse(ticket, shut_down()));
+        self.putters.drain_tickets().for_each(|ticket| effects.refuse(ticket, shut_down()));
         if immediately {
             self.note_done(self.items.len());
             self.discarded = std::mem::take(&mut self.items);

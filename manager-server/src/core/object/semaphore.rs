@@ -101,11 +101,7 @@ impl Semaphore {
     }
 }
 
-impl Discards for Semaphore {
-    fn discarded(&mut self) -> Option<Box<dyn Send>> {
-        None
-    }
-}
+impl Discards for Semaphore {}
 
 impl Waitable for Semaphore {
     fn end_wait(&mut self, request: RequestKey, ended: Ended, _: &Arc<Object>, effects: &mut Effects<'_>) {
@@ -116,9 +112,7 @@ impl Waitable for Semaphore {
     }
 
     fn end_session(&mut self, session: SessionId, object: &Arc<Object>, effects: &mut Effects<'_>) {
-        for (ticket, ()) in self.waiters.remove_session(session) {
-            effects.forget(ticket);
-        }
+        self.waiters.end_waits(session, effects);
         if let Some(taken) = self.taken.remove(&session) {
             self.give_back(taken);
             self.count.other();
@@ -138,7 +132,7 @@ impl Waitable for Semaphore {
     }
 
     fn drain(&mut self, _: &Arc<Object>, _: &Effects<'_>) -> Vec<Ticket> {
-        self.waiters.drain().map(|(ticket, ())| ticket).collect()
+        self.waiters.drain_tickets().collect()
     }
 
     fn waiting(&self) -> usize {

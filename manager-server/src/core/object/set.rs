@@ -8,8 +8,8 @@ use std::collections::HashSet;
 use manager_protocol::set::{self, PageReply, SetOperator, SetRelation};
 use manager_protocol::{Encoded, Many, Result};
 
-use super::table::{Entry, Snapshot, Table};
-use super::{Discards, PAGE_BYTES, PAGE_ITEMS, Transactional};
+use super::table::{Entry, Snapshot, Table, keys};
+use super::{Discards, Transactional};
 use crate::core::data::Data;
 use crate::core::value::Key;
 use crate::core::{LARGE, LARGE_BYTES, Limits};
@@ -113,11 +113,6 @@ impl Set {
     }
 }
 
-/// Judges values: none may have a NaN in it.
-fn keys<'a>(values: &'a [Encoded<'_>]) -> Result<Vec<Key<'a>>> {
-    values.iter().map(Key::new).collect()
-}
-
 /// Whether an operator removes values of the first set, and whether it adds others.
 fn parts(operator: SetOperator) -> (bool, bool) {
     match operator {
@@ -189,7 +184,7 @@ impl set::Serve for Set {
 
     fn page(&self, operation: set::Page) -> Result<PageReply<'static>> {
         let set::Page { after, limit, backward } = operation;
-        let (page, next) = self.table.page(after, backward, limit.min(PAGE_ITEMS) as usize, PAGE_BYTES);
+        let (page, next) = self.table.page(after, limit, backward);
         Ok(PageReply { values: page.into_iter().map(Entry::shared_key).collect(), next })
     }
 
@@ -208,12 +203,7 @@ impl set::Serve for Set {
 
     fn remove_many(&mut self, operation: set::RemoveMany<'_>) -> Result<u64> {
         let values: Vec<_> = operation.values.collect();
-        let mut removed = 0;
-        for key in keys(&values)? {
-            let found = self.table.find(&key);
-            removed += u64::from(self.pop(found).is_some());
-        }
-        Ok(removed)
+        Ok(self.table.take_many(&keys(&values)?))
     }
 
     fn combine(&self, operation: set::Combine<'_>) -> Result<Many<'static, Encoded<'static>>> {
@@ -256,10 +246,10 @@ impl Data for Set {
 
     fn is_heavy(&self, request: &set::Request<'_>) -> bool {
         use set::Request::{CombineInPlace, PopFirst, PopLast};
-        // The hash of what is removed is made anew from the value.
-        let looked_into = if let PopFirst(_) | PopLast(_) = request {
-            let seq = if let PopFirst(_) = request { self.table.first() } else { self.table.last() };
-            seq.and_then(|seq| self.table.get(seq)).map_or(0, Entry::size)
+        let looked_into = if let PopFirst(_) = request {
+            self.table.key_size(self.table.first())
+        } else if let PopLast(_) = request {
+            self.table.key_size(self.table.last())
         } else if let CombineInPlace(_) = request
             && self.table.len() <= LARGE
         {

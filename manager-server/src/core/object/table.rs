@@ -9,9 +9,9 @@ mod index;
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
-use manager_protocol::{Code, Error, Result};
+use manager_protocol::{Code, Encoded, Error, Result};
 
-use super::{Discards, Transactional};
+use super::{Discards, PAGE_BYTES, PAGE_ITEMS, Transactional};
 use crate::core::Limits;
 use crate::core::value::{Key, canonical};
 use entries::Entries;
@@ -95,19 +95,14 @@ impl Table {
 
     /// Some entries behind a place (or before it), and the place to go on from.
     ///
-    /// The page ends when there are `limit` of them, or when they have so many bytes.
-    pub(super) fn page(
-        &self,
-        from: Option<u64>,
-        backward: bool,
-        limit: usize,
-        bytes: usize,
-    ) -> (Vec<&Entry>, Option<u64>) {
-        if backward {
-            page(self.entries.before(from), limit, bytes)
-        } else {
-            page(self.entries.after(from), limit, bytes)
-        }
+    /// The page ends when there are `limit` of them, or when it is as large as pages get.
+    pub(super) fn page(&self, from: Option<u64>, limit: u32, backward: bool) -> (Vec<&Entry>, Option<u64>) {
+        if backward { page(self.entries.before(from), limit) } else { page(self.entries.after(from), limit) }
+    }
+
+    /// The size of an entry's key: when the entry is removed, the hash is made anew from it.
+    pub(super) fn key_size(&self, seq: Option<u64>) -> usize {
+        seq.and_then(|seq| self.get(seq)).map_or(0, |entry| entry.key().len())
     }
 
     /// Checks that so many new entries may be added.
@@ -178,6 +173,17 @@ impl Table {
         entry
     }
 
+    /// Removes the entries under these keys; how many there were.
+    pub(super) fn take_many(&mut self, keys: &[Key<'_>]) -> u64 {
+        let before = self.len();
+        for key in keys {
+            if let Some(seq) = self.find(key) {
+                self.take(seq);
+            }
+        }
+        (before - self.len()) as u64
+    }
+
     pub(super) fn take_all(&mut self) {
         self.changed |= self.len() > 0;
         let (index, entries) = (std::mem::take(&mut self.index), std::mem::take(&mut self.entries));
@@ -192,15 +198,17 @@ impl Table {
     }
 }
 
-fn page<'a>(
-    mut entries: impl Iterator<Item = (u64, &'a Entry)>,
-    limit: usize,
-    most: usize,
-) -> (Vec<&'a Entry>, Option<u64>) {
+/// Judges keys: none may have a NaN in it.
+pub(super) fn keys<'a>(keys: &'a [Encoded<'_>]) -> Result<Vec<Key<'a>>> {
+    keys.iter().map(Key::new).collect()
+}
+
+fn page<'a>(mut entries: impl Iterator<Item = (u64, &'a Entry)>, limit: u32) -> (Vec<&'a Entry>, Option<u64>) {
+    let limit = limit.clamp(1, PAGE_ITEMS) as usize;
     let mut page = Vec::new();
     let mut bytes = 0;
     let mut last = None;
-    while page.len() < limit.max(1) && bytes < most {
+    while page.len() < limit && bytes < PAGE_BYTES {
         let Some((seq, entry)) = entries.next() else {
             return (page, None);
         };

@@ -87,12 +87,8 @@ impl Data for Value {
     }
 }
 
-impl Discards for Value {
-    /// One allocation is given back at once.
-    fn discarded(&mut self) -> Option<Box<dyn Send>> {
-        None
-    }
-}
+/// One allocation is given back at once.
+impl Discards for Value {}
 
 impl Transactional for Value {
     fn begin(&mut self) {

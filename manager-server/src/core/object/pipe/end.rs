@@ -89,7 +89,7 @@ impl End {
 
     /// Takes out all who wait here.
     pub(super) fn drain(&mut self) -> Vec<Ticket> {
-        self.receivers.drain().chain(self.pollers.drain()).map(|(ticket, ())| ticket).collect()
+        self.receivers.drain_tickets().chain(self.pollers.drain_tickets()).collect()
     }
 
     pub(super) fn waiting(&self) -> usize {

@@ -43,10 +43,10 @@ impl Queue {
             }
         }
         if self.is_exhausted() {
-            self.takers.drain().for_each(|(ticket, _)| effects.refuse(ticket, shut_down()));
+            self.takers.drain_tickets().for_each(|ticket| effects.refuse(ticket, shut_down()));
         }
         if self.unfinished == 0 {
-            for (ticket, ()) in self.joiners.drain() {
+            for ticket in self.joiners.drain_tickets() {
                 effects.complete::<queue::Join>(ticket, self.count.version(), true, None);
             }
         }
@@ -109,9 +109,9 @@ impl Waitable for Queue {
     }
 
     fn end_session(&mut self, session: SessionId, object: &Arc<Object>, effects: &mut Effects<'_>) {
-        self.takers.remove_session(session).into_iter().for_each(|(ticket, _)| effects.forget(ticket));
-        self.putters.remove_session(session).into_iter().for_each(|(ticket, _)| effects.forget(ticket));
-        self.joiners.remove_session(session).into_iter().for_each(|(ticket, ())| effects.forget(ticket));
+        self.takers.end_waits(session, effects);
+        self.putters.end_waits(session, effects);
+        self.joiners.end_waits(session, effects);
         let returned = self.loans.end_session(session, effects);
         if !returned.is_empty() {
             self.count.other();
@@ -146,10 +146,7 @@ impl Waitable for Queue {
 
     fn drain(&mut self, _: &Arc<Object>, effects: &Effects<'_>) -> Vec<Ticket> {
         self.loans.clear(effects);
-        let takers = self.takers.drain().map(|(ticket, _)| ticket);
-        let putters = self.putters.drain().map(|(ticket, _)| ticket);
-        let joiners = self.joiners.drain().map(|(ticket, ())| ticket);
-        takers.chain(putters).chain(joiners).collect()
+        self.takers.drain_tickets().chain(self.putters.drain_tickets()).chain(self.joiners.drain_tickets()).collect()
     }
 
     fn len(&self) -> usize {
