@@ -2,7 +2,7 @@
 //!
 //! Only locks that somebody waits for are in the graph, so a lock that is free costs nothing here.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use manager_protocol::{Code, Error, ObjectId, Result};
@@ -97,39 +97,95 @@ impl Graph {
     }
 
     /// The way from `holder`, who has the lock called `name`, back to `waiter`, in words.
-    fn path<'a>(&'a self, waiter: Holder, holder: Holder, name: &'a str) -> Option<String> {
-        let mut trail = vec![(name, holder)];
-        if !self.search(waiter, holder, &mut HashSet::new(), &mut trail) {
-            return None;
+    fn path(&self, waiter: Holder, holder: Holder, name: &str) -> Option<String> {
+        let mut circle = vec![(name, holder)];
+        if holder != waiter {
+            circle.extend(self.search(waiter, holder)?);
         }
-        let steps: Vec<String> = trail
-            .iter()
+        let told = circle.iter().take(MOST_TOLD);
+        let told: Vec<String> = told
             .map(|(name, (session, holder))| format!("{name:?} is held by {holder} of session {session}"))
             .collect();
-        Some(format!("{}, who asks for {name:?}", steps.join(", who waits; ")))
+        let others = match circle.len().saturating_sub(MOST_TOLD) {
+            0 => String::new(),
+            untold => format!(", who waits; and so on for {untold} more"),
+        };
+        Some(format!("{}{others}, who asks for {name:?}", told.join(", who waits; ")))
     }
 
-    /// Goes from a holder to those it waits for, until it comes to `waiter`.
-    fn search<'a>(
-        &'a self,
-        waiter: Holder,
-        holder: Holder,
-        seen: &mut HashSet<Holder>,
-        trail: &mut Vec<(&'a str, Holder)>,
-    ) -> bool {
-        if holder == waiter {
-            return true;
-        }
-        if !seen.insert(holder) {
-            return false;
-        }
-        for held in self.waits.get(&holder).into_iter().flatten().filter_map(|object| self.held.get(object)) {
-            trail.push((&held.name, held.holder));
-            if self.search(waiter, held.holder, seen, trail) {
-                return true;
+    /// The locks and their holders from those that a holder waits for to one that `waiter` has.
+    ///
+    /// A search that would take long is given up: the wait then ends by its time, if in no other way.
+    fn search(&self, waiter: Holder, holder: Holder) -> Option<Vec<(&str, Holder)>> {
+        let mut came_from: HashMap<Holder, (&str, Holder)> = HashMap::new();
+        let mut ahead = VecDeque::from([holder]);
+        while let Some(current) = ahead.pop_front()
+            && came_from.len() < LONGEST_SEARCH
+        {
+            for held in self.waits.get(&current).into_iter().flatten().filter_map(|object| self.held.get(object)) {
+                if held.holder == holder || came_from.contains_key(&held.holder) {
+                    continue;
+                }
+                came_from.insert(held.holder, (&held.name, current));
+                if held.holder == waiter {
+                    return Some(trail(&came_from, waiter, holder));
+                }
+                ahead.push_back(held.holder);
             }
-            trail.pop();
         }
-        false
+        None
+    }
+}
+
+/// The way that a search has found, from its beginning.
+fn trail<'a>(came_from: &HashMap<Holder, (&'a str, Holder)>, end: Holder, start: Holder) -> Vec<(&'a str, Holder)> {
+    let mut trail = Vec::new();
+    let mut at = end;
+    while at != start {
+        let (name, before) = came_from[&at];
+        trail.push((name, at));
+        at = before;
+    }
+    trail.reverse();
+    trail
+}
+
+/// Most holders that are looked at for one wait.
+const LONGEST_SEARCH: usize = 10_000;
+
+/// Most locks of a circle that are named.
+const MOST_TOLD: usize = 8;
+
+#[cfg(test)]
+#[cfg(not(feature = "shuttle"))]
+mod tests {
+    use super::*;
+
+    /// A graph in which each holder waits for the lock of the next.
+    fn chain(len: u64) -> Graph {
+        let mut graph = Graph::default();
+        for at in 0..len {
+            let name = format!("lock {at}").into();
+            graph.held.insert(at, Held { name, holder: (1, at), waiting: 1 });
+            graph.waits.entry((1, at.wrapping_sub(1))).or_default().push(at);
+        }
+        graph
+    }
+
+    #[test]
+    fn a_long_chain_is_searched_without_a_deep_stack_and_told_in_short() {
+        let graph = chain(5000);
+        let circle = graph.path((1, 4999), (1, 0), "first").unwrap();
+        assert!(
+            circle.starts_with("\"first\" is held by 0 of session 1, who waits; \"lock 1\" is held by 1"),
+            "{circle}"
+        );
+        assert!(circle.contains("for 4992 more") && circle.len() < 1000, "{circle}");
+        assert_eq!(graph.path((2, 0), (1, 0), "first"), None);
+    }
+
+    #[test]
+    fn a_search_that_would_take_long_is_given_up() {
+        assert_eq!(chain(200_000).path((1, 199_999), (1, 0), "first"), None);
     }
 }
