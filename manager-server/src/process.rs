@@ -9,6 +9,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::io::unix::AsyncFd;
 use tokio::net::unix::UCred;
@@ -23,15 +24,23 @@ use crate::worker::Shared;
 /// when it has been without a connection for too long.
 pub(crate) fn end_with_process(session: SessionWatch, peer: &UCred, shared: &Arc<Shared>) {
     let process = match open(peer) {
-        Ok(Some(process)) => process,
+        Ok(Some(process)) => Some(process),
         Ok(None) => return,
+        // It was faster than its hello.
+        Err(error) if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => None,
         Err(error) => return tracing::debug!(pid = peer.pid(), %error, "cannot watch a client's process"),
     };
     let shared = Arc::clone(shared);
     tokio::spawn(async move {
+        let ended = async {
+            match &process {
+                Some(process) => process.readable().await.is_ok(),
+                None => true,
+            }
+        };
         tokio::select! {
-            readable = process.readable() => {
-                if readable.is_ok() {
+            has_ended = ended => {
+                if has_ended {
                     until_disconnected(&session).await;
                     tracing::debug!(session = session.session(), "a client's process ended");
                     shared.core.abandon(&session, shared.now());
