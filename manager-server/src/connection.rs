@@ -156,7 +156,8 @@ impl Connection<'_> {
 
     /// Runs a request where it may take long. This connection waits for it, others do not.
     async fn run(&mut self, job: Job) -> Result<(), Ending> {
-        self.wire.flush().await?;
+        // Whatever becomes of the connection, the request is carried out: others may have asked for it too.
+        let flushed = self.wire.flush().await;
         let id = job.id;
         let core = Arc::clone(&self.shared.core);
         let (client, now) = (self.conversation.client().clone(), self.shared.now());
@@ -176,7 +177,7 @@ impl Connection<'_> {
                 write_error_reply(&mut self.wire.out, id, &error);
             }
         }
-        Ok(())
+        flushed
     }
 
     /// Reads once, waiting for as long as the peer may be silent.

@@ -116,6 +116,7 @@ impl Conversation {
         if stream.next_part(out) {
             self.streams.push_back(stream);
         } else {
+            self.client.sent(stream.id());
             self.ended.push(stream);
         }
     }

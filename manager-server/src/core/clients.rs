@@ -9,10 +9,10 @@ use manager_protocol::{Acknowledge, Code, Error, Result, SessionChoice, SessionT
 
 use super::Core;
 use super::mailbox::Mailbox;
-use super::requests::Unwanted;
+use super::requests::{Unwanted, Wait};
 use super::session::{Estate, Left, Session, SessionId};
 use super::timers::{Due, Time};
-use super::waiting::{Effects, Ended, RequestKey};
+use super::waiting::{Effects, Ended, WaitKey};
 
 /// One connection of a client, as the core sees it.
 #[derive(Debug, Clone)]
@@ -65,6 +65,11 @@ impl Client {
     #[must_use]
     pub fn watch(&self) -> SessionWatch {
         SessionWatch(Arc::clone(&self.session))
+    }
+
+    /// The last part of the reply to a request is about to be sent.
+    pub fn sent(&self, request: u64) {
+        self.mailbox.sent(request);
     }
 
     /// The client was heard of again, after all that was collected had been sent to it.
@@ -136,7 +141,17 @@ impl Core {
         }
         let until = now + self.limits.grace;
         let left = client.session.disconnect(&client.mailbox, until);
-        self.end_waits(client, Ended::Disconnected, now);
+        let mut effects = Effects::new(self, now);
+        for wait in client.session.waits_of(&client.mailbox) {
+            let key = WaitKey { session: client.session.id, number: wait.number };
+            wait.object.visit(&mut effects, |state, effects| {
+                // What was granted already is remembered, for who asks again.
+                if state.is_waiting(key) && client.session.let_go(&wait, &client.mailbox) {
+                    state.end_wait(key, Ended::Disconnected, &wait.object, effects);
+                }
+            });
+        }
+        effects.carry_out();
         match left {
             Left::Connected => {}
             Left::Over => self.end(&client.session, now),
@@ -149,9 +164,9 @@ impl Core {
         }
     }
 
-    /// The client ends its session. It has all the answers that it wants.
+    /// The client ends its session.
     pub fn leave(&self, client: &Client, now: Time) {
-        client.session.all_delivered();
+        client.heard();
         self.end(&client.session, now);
     }
 
@@ -169,17 +184,17 @@ impl Core {
     /// and gave something, that is taken back. Whether there was something to be stopped or taken back.
     pub fn cancel(&self, client: &Client, id: u64, now: Time) -> bool {
         let mut effects = Effects::new(self, now);
-        let request = RequestKey { session: client.session.id, id };
         let unwanted = client.session.cancel(id);
-        if let Unwanted::Waiting(object) = &unwanted {
+        if let Unwanted::Waiting(number, object) = &unwanted {
             // If it was granted just before, the session takes that back when the answer comes to it.
+            let wait = WaitKey { session: client.session.id, number: *number };
             object.visit(&mut effects, |state, effects| {
-                state.end_wait(request, Ended::Cancelled(Code::Cancelled), object, effects);
+                state.end_wait(wait, Ended::Cancelled(Code::Cancelled), object, effects);
             });
         }
         let known = match unwanted {
             Unwanted::Nothing => false,
-            Unwanted::Noted | Unwanted::Waiting(_) => true,
+            Unwanted::Noted | Unwanted::Waiting(..) => true,
             Unwanted::Reverse(reversal) => {
                 reversal.carry_out(&mut effects);
                 true
@@ -191,14 +206,15 @@ impl Core {
 
     /// The server shuts down: what waits for the sake of a connection is answered with that.
     pub fn turn_away(&self, client: &Client, now: Time) {
-        self.end_waits(client, Ended::Cancelled(Code::ShuttingDown), now);
+        let waits = client.session.waits_of(&client.mailbox);
+        self.end_waits(client.session.id, &waits, Ended::Cancelled(Code::ShuttingDown), now);
     }
 
-    fn end_waits(&self, client: &Client, ended: Ended, now: Time) {
+    fn end_waits(&self, session: SessionId, waits: &[Wait], ended: Ended, now: Time) {
         let mut effects = Effects::new(self, now);
-        for (id, object) in client.session.waits_of(&client.mailbox) {
-            let request = RequestKey { session: client.session.id, id };
-            object.visit(&mut effects, |state, effects| state.end_wait(request, ended, &object, effects));
+        for Wait { number, object, .. } in waits {
+            let key = WaitKey { session, number: *number };
+            object.visit(&mut effects, |state, effects| state.end_wait(key, ended, object, effects));
         }
         effects.carry_out();
     }
@@ -208,10 +224,10 @@ impl Core {
         for due in self.timers.take(now) {
             let mut effects = Effects::new(self, now);
             match due {
-                Due::Wait { object, request } => {
+                Due::Wait { object, wait } => {
                     let Some(object) = object.upgrade() else { continue };
                     object.visit(&mut effects, |state, effects| {
-                        state.end_wait(request, Ended::TimedOut, &object, effects);
+                        state.end_wait(wait, Ended::TimedOut, &object, effects);
                     });
                 }
                 Due::Lease { object, lease } => {
@@ -248,14 +264,9 @@ impl Core {
         if let Some(timer) = estate.grace {
             self.timers.cancel(timer);
         }
-        let mut effects = Effects::new(self, now);
         // Before anything is given back: it would be given to those who wait for the session itself.
-        for (id, object) in estate.waits {
-            let request = RequestKey { session: session.id, id };
-            object.visit(&mut effects, |state, effects| {
-                state.end_wait(request, Ended::Disconnected, &object, effects);
-            });
-        }
+        self.end_waits(session.id, &estate.waits, Ended::Disconnected, now);
+        let mut effects = Effects::new(self, now);
         // First, so that a lock which was granted and never delivered does not count as its owner's death.
         for reversal in estate.undelivered {
             reversal.carry_out(&mut effects);

@@ -191,7 +191,7 @@ impl Core {
         let session = &client.session;
         let noted = manager_protocol::row(request.operation).filter(|row| session.notes(*row));
         if let Some(row) = noted {
-            match session.begin(&request, row, &client.mailbox) {
+            match session.begin(&request, row, pace, &client.mailbox) {
                 Ok(Arrival::New) => {}
                 Ok(Arrival::Joined) => return Outcome::Waiting,
                 Ok(Arrival::Answered(Answer::Frame(frame))) => {
@@ -238,7 +238,7 @@ impl Core {
         let answer = match &outcome {
             Outcome::Waiting => return outcome,
             Outcome::Postponed => {
-                session.forget(request.id);
+                session.postpone(request.id);
                 return outcome;
             }
             Outcome::Replied => Answer::Frame(Arc::from(&out[start..])),
@@ -249,7 +249,8 @@ impl Core {
                 Answer::Stream(stream.clone())
             }
         };
-        let (delivery, undone) = session.answer(request.id, answer, effects.reversal.take(), Some(&client.mailbox));
+        let (delivery, undone) =
+            session.answer(request.id, None, answer, effects.reversal.take(), Some(&client.mailbox));
         if let Some(reversal) = undone {
             reversal.carry_out(effects);
         }
@@ -267,7 +268,7 @@ impl Core {
     fn answer_late(
         &self,
         session: &Session,
-        id: u64,
+        (id, wait): (u64, u64),
         answer: manager_protocol::Result<waiting::Send>,
         reversal: Option<Reversal>,
     ) -> Option<Reversal> {
@@ -291,7 +292,7 @@ impl Core {
             }
             None => Answer::Frame(out.into()),
         };
-        session.answer(id, answer, reversal, None).1
+        session.answer(id, Some(wait), answer, reversal, None).1
     }
 
     fn check_room_to_wait(&self, session: &Session) -> manager_protocol::Result<()> {

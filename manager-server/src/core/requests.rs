@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use manager_protocol::{Acknowledge, Code, Error, ObjectId, RequestHeader};
 
+use super::Pace;
 use super::mailbox::{Letter, Mailbox};
 use super::object::Object;
 use super::stream::Stream;
@@ -35,6 +36,8 @@ pub(super) struct Requests {
     cancelled: BTreeSet<u64>,
     /// How many wait.
     waiting: usize,
+    /// Waits are counted: each has a number of its own.
+    waits: u64,
 }
 
 #[derive(Debug)]
@@ -54,8 +57,10 @@ struct Known {
 enum Progress {
     /// It is being carried out now.
     Running,
-    /// It waits, in this object.
-    Waiting(Arc<Object>),
+    /// It is about to be carried out on a thread that may be kept busy.
+    Postponed,
+    /// It waits, in this object and under this number.
+    Waiting { object: Arc<Object>, number: u64 },
     Answered {
         answer: Answer,
         reversal: Option<Reversal>,
@@ -71,6 +76,22 @@ pub(super) enum Answer {
     Frame(Arc<[u8]>),
     /// Parts, from the first.
     Stream(Stream),
+}
+
+impl Answer {
+    fn is_whole(&self) -> bool {
+        matches!(self, Self::Frame(_))
+    }
+}
+
+/// A request that waits.
+#[derive(Debug)]
+pub(super) struct Wait {
+    id: u64,
+    /// The number of the wait.
+    pub(super) number: u64,
+    /// Where it waits.
+    pub(super) object: Arc<Object>,
 }
 
 /// What is to be done with a request that arrives.
@@ -102,8 +123,8 @@ pub(super) enum Unwanted {
     Nothing,
     /// Nothing now: it is being carried out, and will not wait, or will be taken back.
     Noted,
-    /// It waits there, and is to be stopped.
-    Waiting(Arc<Object>),
+    /// It waits there under this number, and is to be stopped.
+    Waiting(u64, Arc<Object>),
     /// It was carried out, which can be taken back.
     Reverse(Reversal),
 }
@@ -117,6 +138,7 @@ impl Requests {
         &mut self,
         request: &RequestHeader<'_>,
         kept: bool,
+        pace: Pace,
         mailbox: &Arc<Mailbox>,
     ) -> Result<Arrival, Error> {
         if let Some(known) = self.known.get_mut(&request.id) {
@@ -131,9 +153,13 @@ impl Requests {
                 known.mailbox = Arc::clone(mailbox);
             }
             return Ok(match &known.progress {
-                Progress::Running | Progress::Waiting(_) => Arrival::Joined,
-                Progress::Answered { answer, reversal, delivered } => {
-                    if reversal.is_some() && !delivered {
+                Progress::Postponed if pace == Pace::Patient => {
+                    known.progress = Progress::Running;
+                    Arrival::New
+                }
+                Progress::Running | Progress::Postponed | Progress::Waiting { .. } => Arrival::Joined,
+                Progress::Answered { answer, reversal, .. } => {
+                    if reversal.is_some() && answer.is_whole() {
                         mailbox.sent(request.id);
                     }
                     Arrival::Answered(answer.clone())
@@ -170,45 +196,49 @@ impl Requests {
     ///
     /// # Errors
     /// `Cancelled`, if that came while it was carried out.
-    pub(super) fn wait(&mut self, id: u64, object: Arc<Object>) -> Result<(), Error> {
+    pub(super) fn wait(&mut self, id: u64, object: Arc<Object>) -> Result<u64, Error> {
+        self.waits += 1;
+        let number = self.waits;
         if let Some(known) = self.known.get_mut(&id) {
             if known.unwanted {
                 return Err(Error::new(Code::Cancelled, "the request was cancelled"));
             }
-            known.progress = Progress::Waiting(object);
+            known.progress = Progress::Waiting { object, number };
             self.waiting += 1;
         }
-        Ok(())
+        Ok(number)
     }
 
-    /// As if the request had never come.
-    pub(super) fn forget(&mut self, id: u64) {
-        if let Some(known) = self.known.remove(&id) {
-            self.waiting -= usize::from(known.is_waiting());
-            if known.unwanted && known.kept {
-                self.expect_cancelled(id);
-            }
+    /// The request will be carried out at another pace.
+    pub(super) fn postpone(&mut self, id: u64) {
+        if let Some(known) = self.known.get_mut(&id) {
+            known.progress = Progress::Postponed;
         }
     }
 
     /// Takes note of an answer, and delivers it unless it is for `here`, whose caller has it already.
+    /// `wait` is the number of the wait that it ends, if it ends one.
     /// Gives back what must be taken back: nobody is there to be answered, or nobody wants it.
     pub(super) fn answer(
         &mut self,
         id: u64,
+        wait: Option<u64>,
         answer: Answer,
         mut reversal: Option<Reversal>,
         here: Option<&Arc<Mailbox>>,
     ) -> (Delivery, Option<Reversal>) {
-        let Some(known) = self.known.get_mut(&id) else { return (Delivery::ToNobody, reversal) };
+        let Some(known) = self.known.get_mut(&id).filter(|known| known.wait() == wait) else {
+            return (Delivery::ToNobody, reversal); // The session has ended, or the wait has.
+        };
         let undone = if known.unwanted { reversal.take() } else { None };
-        self.waiting -= usize::from(known.is_waiting());
+        self.waiting -= usize::from(wait.is_some());
         let is_here = here.is_some_and(|here| Arc::ptr_eq(here, &known.mailbox));
         let letter = || match &answer {
             Answer::Frame(frame) => Letter::Frame(frame),
             Answer::Stream(stream) => Letter::Stream(stream.clone()),
         };
-        let revocable = reversal.as_ref().map(|_| id);
+        // Of a reply in parts it is known that it was sent when its last part was.
+        let revocable = reversal.as_ref().filter(|_| answer.is_whole()).map(|_| id);
         let delivered = is_here || known.mailbox.deliver(letter(), revocable);
         if known.kept {
             if is_here && revocable.is_some() {
@@ -262,15 +292,6 @@ impl Requests {
         (self.next, self.awaited) = (acknowledged.next, acknowledged.awaited);
     }
 
-    /// The client has taken every answer off its connections.
-    pub(super) fn all_delivered(&mut self) {
-        for known in self.known.values_mut() {
-            if let Progress::Answered { delivered, .. } = &mut known.progress {
-                *delivered = true;
-            }
-        }
-    }
-
     /// The client has taken these answers off the connection.
     pub(super) fn delivered(&mut self, ids: &[u64]) {
         for id in ids {
@@ -292,36 +313,52 @@ impl Requests {
     pub(super) fn cancel(&mut self, id: u64) -> Unwanted {
         let Some(known) = self.known.get_mut(&id) else { return Unwanted::Nothing };
         match &mut known.progress {
-            Progress::Running => {
+            Progress::Running | Progress::Postponed => {
                 known.unwanted = true;
                 Unwanted::Noted
             }
             // It may have been taken out of the object already, to be answered in a moment.
-            Progress::Waiting(object) => {
+            Progress::Waiting { object, number } => {
                 known.unwanted = true;
-                Unwanted::Waiting(Arc::clone(object))
+                Unwanted::Waiting(*number, Arc::clone(object))
             }
             Progress::Answered { reversal, .. } => reversal.take().map_or(Unwanted::Nothing, Unwanted::Reverse),
         }
     }
 
-    /// What waits for the sake of a connection: the ids, and where.
-    pub(super) fn waits_of(&self, mailbox: &Arc<Mailbox>) -> Vec<(u64, Arc<Object>)> {
+    /// What waits for the sake of a connection.
+    pub(super) fn waits_of(&self, mailbox: &Arc<Mailbox>) -> Vec<Wait> {
         self.waits_where(|known| Arc::ptr_eq(&known.mailbox, mailbox))
     }
 
-    /// All that waits: the ids, and where.
-    pub(super) fn waits(&self) -> Vec<(u64, Arc<Object>)> {
+    /// All that waits.
+    pub(super) fn waits(&self) -> Vec<Wait> {
         self.waits_where(|_| true)
     }
 
-    fn waits_where(&self, wanted: impl Fn(&Known) -> bool) -> Vec<(u64, Arc<Object>)> {
-        let place = |known: &Known| match &known.progress {
-            Progress::Waiting(object) => Some(Arc::clone(object)),
-            Progress::Running | Progress::Answered { .. } => None,
+    fn waits_where(&self, wanted: impl Fn(&Known) -> bool) -> Vec<Wait> {
+        let wait = |(id, known): (&u64, &Known)| match &known.progress {
+            Progress::Waiting { object, number } => Some(Wait { id: *id, number: *number, object: Arc::clone(object) }),
+            Progress::Running | Progress::Postponed | Progress::Answered { .. } => None,
         };
-        let wanted = self.known.iter().filter(|(_, known)| wanted(known));
-        wanted.filter_map(|(id, known)| Some((*id, place(known)?))).collect()
+        self.known.iter().filter(|(_, known)| wanted(known)).filter_map(wait).collect()
+    }
+
+    /// As if a request that waits had never come, if it waits for the sake of this connection; false if
+    /// another has asked for it meanwhile.
+    pub(super) fn let_go(&mut self, wait: &Wait, mailbox: &Arc<Mailbox>) -> bool {
+        let is_it = |known: &Known| known.wait() == Some(wait.number) && Arc::ptr_eq(&known.mailbox, mailbox);
+        if !self.known.get(&wait.id).is_some_and(is_it) {
+            return false;
+        }
+        self.waiting -= 1;
+        if let Some(known) = self.known.remove(&wait.id)
+            && known.unwanted
+            && known.kept
+        {
+            self.expect_cancelled(wait.id);
+        }
+        true
     }
 
     /// What was done for answers that the client never got.
@@ -331,7 +368,7 @@ impl Requests {
         let known = std::mem::take(&mut self.known);
         let undelivered = |known: Known| match known.progress {
             Progress::Answered { reversal, delivered: false, .. } => reversal,
-            Progress::Answered { .. } | Progress::Running | Progress::Waiting(_) => None,
+            Progress::Answered { .. } | Progress::Running | Progress::Postponed | Progress::Waiting { .. } => None,
         };
         known.into_values().filter_map(undelivered).collect()
     }
@@ -342,8 +379,12 @@ impl Requests {
 }
 
 impl Known {
-    fn is_waiting(&self) -> bool {
-        matches!(self.progress, Progress::Waiting(_))
+    /// The number of its wait, if it waits.
+    fn wait(&self) -> Option<u64> {
+        match self.progress {
+            Progress::Waiting { number, .. } => Some(number),
+            Progress::Running | Progress::Postponed | Progress::Answered { .. } => None,
+        }
     }
 }
 
@@ -363,32 +404,38 @@ mod tests {
     #[test]
     fn a_request_sent_again_is_answered_with_the_same_bytes_until_that_is_acknowledged() {
         let (mut requests, mailbox) = (Requests::default(), Arc::new(Mailbox::new(0)));
-        let arrive = |requests: &mut Requests| requests.begin(&header(5, 1), true, &mailbox);
+        let arrive = |requests: &mut Requests| requests.begin(&header(5, 1), true, Pace::Inline, &mailbox);
         assert!(matches!(arrive(&mut requests), Ok(Arrival::New)));
         assert!(matches!(arrive(&mut requests), Ok(Arrival::Joined)));
-        assert!(matches!(requests.answer(5, frame(9), None, Some(&mailbox)), (Delivery::Here, None)));
+        assert!(matches!(requests.answer(5, None, frame(9), None, Some(&mailbox)), (Delivery::Here, None)));
         assert!(matches!(arrive(&mut requests), Ok(Arrival::Answered(Answer::Frame(bytes))) if *bytes == [9]));
         requests.acknowledge(Acknowledge { next: 7, awaited: vec![6] });
         assert_eq!(arrive(&mut requests).unwrap_err().code, Code::StaleRequest);
-        assert!(matches!(requests.begin(&header(6, 1), true, &mailbox), Ok(Arrival::New)), "it is awaited still");
+        assert!(
+            matches!(requests.begin(&header(6, 1), true, Pace::Inline, &mailbox), Ok(Arrival::New)),
+            "it is awaited still"
+        );
     }
 
     #[test]
     fn an_id_cannot_be_used_for_another_operation() {
         let (mut requests, mailbox) = (Requests::default(), Arc::new(Mailbox::new(0)));
-        requests.begin(&header(5, 1), true, &mailbox).unwrap();
-        assert_eq!(requests.begin(&header(5, 2), true, &mailbox).unwrap_err().code, Code::RequestMismatch);
+        requests.begin(&header(5, 1), true, Pace::Inline, &mailbox).unwrap();
+        assert_eq!(
+            requests.begin(&header(5, 2), true, Pace::Inline, &mailbox).unwrap_err().code,
+            Code::RequestMismatch
+        );
     }
 
     #[test]
     fn beyond_the_window_the_oldest_answers_are_forgotten_and_refused() {
         let (mut requests, mailbox) = (Requests::default(), Arc::new(Mailbox::new(0)));
         for id in 0..=WINDOW as u64 {
-            requests.begin(&header(id, 1), true, &mailbox).unwrap();
-            requests.answer(id, frame(1), None, Some(&mailbox));
+            requests.begin(&header(id, 1), true, Pace::Inline, &mailbox).unwrap();
+            requests.answer(id, None, frame(1), None, Some(&mailbox));
         }
-        assert_eq!(requests.begin(&header(0, 1), true, &mailbox).unwrap_err().code, Code::StaleRequest);
-        assert!(matches!(requests.begin(&header(1, 1), true, &mailbox), Ok(Arrival::Answered(_))));
+        assert_eq!(requests.begin(&header(0, 1), true, Pace::Inline, &mailbox).unwrap_err().code, Code::StaleRequest);
+        assert!(matches!(requests.begin(&header(1, 1), true, Pace::Inline, &mailbox), Ok(Arrival::Answered(_))));
         assert_eq!(requests.known.len(), WINDOW);
     }
 
@@ -396,9 +443,9 @@ mod tests {
     fn an_answer_goes_to_the_connection_that_asked_last() {
         let mut requests = Requests::default();
         let [first, second] = [0, 1].map(|number| Arc::new(Mailbox::new(number)));
-        requests.begin(&header(5, 1), true, &first).unwrap();
-        requests.begin(&header(5, 1), true, &second).unwrap();
-        assert!(matches!(requests.answer(5, frame(9), None, Some(&first)), (Delivery::Elsewhere, None)));
+        requests.begin(&header(5, 1), true, Pace::Inline, &first).unwrap();
+        requests.begin(&header(5, 1), true, Pace::Inline, &second).unwrap();
+        assert!(matches!(requests.answer(5, None, frame(9), None, Some(&first)), (Delivery::Elsewhere, None)));
         let mut out = Vec::new();
         second.collect(&mut out);
         assert_eq!(out, [9]);

@@ -10,9 +10,10 @@ use std::task::{Context, Poll, Waker};
 
 use manager_protocol::{Acknowledge, Code, Error, ObjectId, RequestHeader, Result, Row, SessionToken};
 
+use super::Pace;
 use super::mailbox::Mailbox;
 use super::object::Object;
-use super::requests::{Answer, Arrival, Delivery, Requests, Unwanted};
+use super::requests::{Answer, Arrival, Delivery, Requests, Unwanted, Wait};
 use super::sync::{AtomicBool, Mutex, lock};
 use super::timers::{Time, TimerKey};
 use super::waitable::Reversal;
@@ -52,7 +53,7 @@ struct State {
 pub(super) struct Estate {
     pub(super) holdings: Vec<Arc<Object>>,
     /// Requests that wait, and where.
-    pub(super) waits: Vec<(u64, Arc<Object>)>,
+    pub(super) waits: Vec<Wait>,
     pub(super) undelivered: Vec<Reversal>,
     pub(super) grace: Option<TimerKey>,
 }
@@ -186,10 +187,16 @@ impl Session {
         self.token.is_some() && row.effect != manager_protocol::Effect::Read
     }
 
-    pub(super) fn begin(&self, request: &RequestHeader<'_>, row: Row, mailbox: &Arc<Mailbox>) -> Result<Arrival> {
+    pub(super) fn begin(
+        &self,
+        request: &RequestHeader<'_>,
+        row: Row,
+        pace: Pace,
+        mailbox: &Arc<Mailbox>,
+    ) -> Result<Arrival> {
         let mut state = lock(&self.state);
         self.check_alive()?;
-        state.requests.begin(request, self.keeps(row), mailbox)
+        state.requests.begin(request, self.keeps(row), pace, mailbox)
     }
 
     /// From now on the session is told of what happens to the object. To be called with the object
@@ -201,22 +208,24 @@ impl Session {
         Ok(())
     }
 
-    pub(super) fn wait(&self, id: u64, object: &Arc<Object>) -> Result<()> {
+    /// The request waits from now on; the number of the wait.
+    pub(super) fn wait(&self, id: u64, object: &Arc<Object>) -> Result<u64> {
         lock(&self.state).requests.wait(id, Arc::clone(object))
     }
 
-    pub(super) fn forget(&self, id: u64) {
-        lock(&self.state).requests.forget(id);
+    pub(super) fn postpone(&self, id: u64) {
+        lock(&self.state).requests.postpone(id);
     }
 
     pub(super) fn answer(
         &self,
         id: u64,
+        wait: Option<u64>,
         answer: Answer,
         reversal: Option<Reversal>,
         here: Option<&Arc<Mailbox>>,
     ) -> (Delivery, Option<Reversal>) {
-        lock(&self.state).requests.answer(id, answer, reversal, here)
+        lock(&self.state).requests.answer(id, wait, answer, reversal, here)
     }
 
     pub(super) fn acknowledge(&self, acknowledged: Acknowledge) {
@@ -231,11 +240,6 @@ impl Session {
         }
     }
 
-    /// The client has all that it was answered.
-    pub(super) fn all_delivered(&self) {
-        lock(&self.state).requests.all_delivered();
-    }
-
     pub(super) fn is_connected(&self) -> bool {
         !lock(&self.state).connections.is_empty()
     }
@@ -248,8 +252,14 @@ impl Session {
         state.requests.cancel(id)
     }
 
-    pub(super) fn waits_of(&self, mailbox: &Arc<Mailbox>) -> Vec<(u64, Arc<Object>)> {
+    pub(super) fn waits_of(&self, mailbox: &Arc<Mailbox>) -> Vec<Wait> {
         lock(&self.state).requests.waits_of(mailbox)
+    }
+
+    /// Forgets a request that waits, unless another connection has asked for it. To be called with the
+    /// object locked: who asks later finds what is left there.
+    pub(super) fn let_go(&self, wait: &Wait, mailbox: &Arc<Mailbox>) -> bool {
+        lock(&self.state).requests.let_go(wait, mailbox)
     }
 
     pub(super) fn waiting(&self) -> usize {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::object::Object;
 use super::session::SessionId;
 use super::sync::{Mutex, lock};
-use super::waiting::RequestKey;
+use super::waiting::WaitKey;
 
 /// The time since a moment that the caller of the core has chosen.
 pub type Time = Duration;
@@ -22,7 +22,7 @@ pub(super) type TimerKey = (Time, u64);
 #[derive(Debug)]
 pub(super) enum Due {
     /// A request has waited long enough.
-    Wait { object: Weak<Object>, request: RequestKey },
+    Wait { object: Weak<Object>, wait: WaitKey },
     /// A lease of a queue's item has ended.
     Lease { object: Weak<Object>, lease: u64 },
     /// A session has been without a connection for too long.

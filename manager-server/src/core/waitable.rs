@@ -16,13 +16,16 @@ use super::object::{Discards, Object, State};
 use super::registry::Registry;
 use super::session::SessionId;
 use super::sink::FrameSink;
-use super::waiting::{Caller, Effects, Ended, Holder, RequestKey, Ticket, Visit, Visiting};
+use super::waiting::{Caller, Effects, Ended, Holder, Ticket, Visit, Visiting, WaitKey};
 use super::{LARGE, Pace};
 
 /// A state that sessions wait in and hold parts of.
 pub(super) trait Waitable: Discards {
+    /// Whether a request waits.
+    fn is_waiting(&self, wait: WaitKey) -> bool;
+
     /// A request waits no more, if it still does.
-    fn end_wait(&mut self, request: RequestKey, ended: Ended, object: &Arc<Object>, effects: &mut Effects<'_>);
+    fn end_wait(&mut self, wait: WaitKey, ended: Ended, object: &Arc<Object>, effects: &mut Effects<'_>);
 
     /// A session is over: it lets go of all that it holds here.
     fn end_session(&mut self, session: SessionId, object: &Arc<Object>, effects: &mut Effects<'_>);

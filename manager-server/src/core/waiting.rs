@@ -19,11 +19,11 @@ use super::sink::FrameSink;
 use super::timers::{Due, Time, TimerKey};
 use super::waitable::{Reversal, Waitable};
 
-/// What names a request among all.
+/// What names a wait among all. A request that is sent again waits under another number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct RequestKey {
+pub(super) struct WaitKey {
     pub(super) session: SessionId,
-    pub(super) id: u64,
+    pub(super) number: u64,
 }
 
 /// Who holds a lock: a session, and a number that its client has chosen.
@@ -33,13 +33,15 @@ pub(super) type Holder = (SessionId, u64);
 #[derive(Debug)]
 pub(super) struct Ticket {
     session: Arc<Session>,
+    /// The request's id.
     id: u64,
+    number: u64,
     timer: Option<TimerKey>,
 }
 
 impl Ticket {
-    pub(super) fn key(&self) -> RequestKey {
-        RequestKey { session: self.session.id, id: self.id }
+    pub(super) fn key(&self) -> WaitKey {
+        WaitKey { session: self.session.id, number: self.number }
     }
 
     /// Whether its session has ended, though the object it waits in may not have been told yet.
@@ -52,7 +54,7 @@ impl Ticket {
 #[derive(Debug)]
 pub(super) struct Waiters<W> {
     queue: BTreeMap<u64, (Ticket, W)>,
-    places: HashMap<RequestKey, u64>,
+    places: HashMap<WaitKey, u64>,
     next: u64,
 }
 
@@ -81,18 +83,22 @@ impl<W> Waiters<W> {
         if wanted(wants) { self.pop() } else { None }
     }
 
-    pub(super) fn get(&self, request: RequestKey) -> Option<&W> {
+    pub(super) fn get(&self, request: WaitKey) -> Option<&W> {
         self.queue.get(self.places.get(&request)?).map(|(_, wants)| wants)
     }
 
-    pub(super) fn remove(&mut self, request: RequestKey) -> Option<(Ticket, W)> {
+    pub(super) fn contains(&self, wait: WaitKey) -> bool {
+        self.places.contains_key(&wait)
+    }
+
+    pub(super) fn remove(&mut self, request: WaitKey) -> Option<(Ticket, W)> {
         let place = self.places.remove(&request)?;
         self.queue.remove(&place)
     }
 
     /// Takes out all that wait for a session.
     pub(super) fn remove_session(&mut self, session: SessionId) -> Vec<(Ticket, W)> {
-        let keys: Vec<RequestKey> = self.places.keys().filter(|key| key.session == session).copied().collect();
+        let keys: Vec<WaitKey> = self.places.keys().filter(|key| key.session == session).copied().collect();
         keys.into_iter().filter_map(|key| self.remove(key)).collect()
     }
 
@@ -169,10 +175,6 @@ pub(super) struct Caller<'a> {
 }
 
 impl Caller<'_> {
-    pub(super) fn key(&self) -> RequestKey {
-        RequestKey { session: self.session.id, id: self.request }
-    }
-
     /// The caller's session, which is told of the end from now on: to be called before anything of
     /// the object is given to it.
     pub(super) fn hold(&self) -> Result<SessionId> {
@@ -203,11 +205,12 @@ impl Caller<'_> {
     fn ticket(&self, patience: Option<Duration>, effects: &Effects<'_>) -> Result<Ticket> {
         self.hold()?;
         effects.core.check_room_to_wait(self.session)?;
-        self.session.wait(self.request, self.object)?;
-        let due = || Due::Wait { object: Arc::downgrade(self.object), request: self.key() };
+        let number = self.session.wait(self.request, self.object)?;
+        let mut ticket = Ticket { session: Arc::clone(self.session), id: self.request, number, timer: None };
         let at = patience.and_then(|patience| effects.now.checked_add(patience));
-        let timer = at.map(|at| effects.core.timers.set(at, due()));
-        Ok(Ticket { session: Arc::clone(self.session), id: self.request, timer })
+        let due = || Due::Wait { object: Arc::downgrade(self.object), wait: ticket.key() };
+        ticket.timer = at.map(|at| effects.core.timers.set(at, due()));
+        Ok(ticket)
     }
 }
 
@@ -299,10 +302,9 @@ impl<'c> Effects<'c> {
         None
     }
 
-    /// Lets go of a request as if it had never come.
+    /// Lets go of a wait that nobody asks for any more: its session has ended, or knows no more of it.
     pub(super) fn forget(&self, ticket: Ticket) {
         self.cancel_timer(&ticket);
-        ticket.session.forget(ticket.id);
     }
 
     /// Has something done once the object is unlocked.
@@ -332,8 +334,8 @@ impl<'c> Effects<'c> {
         while !self.completions.is_empty() || !self.later.is_empty() {
             for completion in std::mem::take(&mut self.completions) {
                 self.cancel_timer(&completion.ticket);
-                let Ticket { session, id, .. } = completion.ticket;
-                let undone = self.core.answer_late(&session, id, completion.answer, completion.reversal);
+                let Completion { ticket, answer, reversal } = completion;
+                let undone = self.core.answer_late(&ticket.session, (ticket.id, ticket.number), answer, reversal);
                 if let Some(reversal) = undone {
                     reversal.carry_out(&mut self);
                 }

@@ -132,6 +132,7 @@ impl Objects for Conditions {
             Op::Acquire { at, holder, timeout_ms } => {
                 let holder = (key.0, holder);
                 if self.0[at].hold.owner.is_none() {
+                    self.0[at].lost.remove(&holder);
                     let grant = self.0[at].hold.give(holder);
                     return Turn::Now(given(Wanted::Lock, grant), Some(Undo::Lock { at, holder, token: grant.0 }));
                 }
@@ -142,6 +143,7 @@ impl Objects for Conditions {
                 if closes_a_circle(&all, holder, at) {
                     return Turn::Refused(Code::Deadlock);
                 }
+                self.0[at].lost.remove(&holder);
                 self.0[at].hold.queue.push_back((key, holder, Wanted::Lock));
                 Turn::Wait(timeout_ms)
             }

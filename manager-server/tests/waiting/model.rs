@@ -388,13 +388,8 @@ impl<K: Objects> Model<K> {
     }
 
     pub(crate) fn leave(&mut self, connection: usize) {
-        let session = self.connections[connection].session;
-        for request in self.sessions[session].requests.values_mut() {
-            if let Progress::Answered { delivered, .. } = &mut request.progress {
-                *delivered = true;
-            }
-        }
-        self.end(session);
+        self.hear(connection);
+        self.end(self.connections[connection].session);
     }
 
     pub(crate) fn end(&mut self, session: usize) {

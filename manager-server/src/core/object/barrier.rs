@@ -9,7 +9,7 @@ use manager_protocol::{Code, Error, Result, Turn};
 use super::{Discards, Object};
 use crate::core::session::SessionId;
 use crate::core::waitable::{Count, Reversal, Waitable};
-use crate::core::waiting::{Caller, Effects, Ended, Patience, RequestKey, Ticket, Visit, Waiters, now};
+use crate::core::waiting::{Caller, Effects, Ended, Patience, Ticket, Visit, WaitKey, Waiters, now};
 
 /// The state of one barrier.
 #[derive(Debug)]
@@ -74,10 +74,14 @@ fn broken() -> Error {
 impl Discards for Barrier {}
 
 impl Waitable for Barrier {
-    fn end_wait(&mut self, request: RequestKey, ended: Ended, _: &Arc<Object>, effects: &mut Effects<'_>) {
-        let Some((ticket, ())) = self.waiters.remove(request) else { return };
+    fn is_waiting(&self, wait: WaitKey) -> bool {
+        self.waiters.contains(wait)
+    }
+
+    fn end_wait(&mut self, wait: WaitKey, ended: Ended, _: &Arc<Object>, effects: &mut Effects<'_>) {
+        let Some((ticket, ())) = self.waiters.remove(wait) else { return };
         if ended == Ended::Disconnected {
-            self.interrupted.insert(request.session);
+            self.interrupted.insert(wait.session);
             effects.forget(ticket);
             return;
         }

@@ -14,7 +14,7 @@ use super::lock::{Heir, Ownership};
 use super::{Discards, Object};
 use crate::core::session::SessionId;
 use crate::core::waitable::{Count, Reversal, Waitable};
-use crate::core::waiting::{Caller, Effects, Ended, Holder, Patience, RequestKey, Ticket, Visit, Waiters, now};
+use crate::core::waiting::{Caller, Effects, Ended, Holder, Patience, Ticket, Visit, WaitKey, Waiters, now};
 
 /// The state of one condition.
 #[derive(Debug)]
@@ -52,6 +52,7 @@ impl Condition {
         let patience = Patience::new(operation.timeout_ms)?;
         let holder = (caller.hold()?, operation.holder);
         if let Some(grant) = self.ownership.take(holder) {
+            self.interrupted.remove(&holder);
             self.count.mine();
             effects.reversal = Some(Reversal::Lock { object: Arc::clone(caller.object), holder, token: grant.token });
             return now(Some(grant));
@@ -60,6 +61,8 @@ impl Condition {
             return now(None);
         }
         self.ownership.enqueue(caller, patience, holder, Wanted::Acquire, effects)?;
+        // Whoever acquires anew does not go on with a wait.
+        self.interrupted.remove(&holder);
         Ok(Turn::Later)
     }
 
@@ -149,11 +152,15 @@ impl Condition {
 impl Discards for Condition {}
 
 impl Waitable for Condition {
-    fn end_wait(&mut self, request: RequestKey, ended: Ended, object: &Arc<Object>, effects: &mut Effects<'_>) {
-        if ended == Ended::TimedOut && matches!(self.ownership.wanted(request), Some(Wanted::Wake { .. })) {
+    fn is_waiting(&self, wait: WaitKey) -> bool {
+        self.waiters.contains(wait) || self.ownership.contains(wait)
+    }
+
+    fn end_wait(&mut self, wait: WaitKey, ended: Ended, object: &Arc<Object>, effects: &mut Effects<'_>) {
+        if ended == Ended::TimedOut && matches!(self.ownership.wanted(wait), Some(Wanted::Wake { .. })) {
             return; // It was notified just before its time was over.
         }
-        if let Some((ticket, holder)) = self.waiters.remove(request) {
+        if let Some((ticket, holder)) = self.waiters.remove(wait) {
             if ended == Ended::Disconnected {
                 self.interrupted.insert(holder);
             }
@@ -161,7 +168,7 @@ impl Waitable for Condition {
                 self.wake(ticket, holder, false, object, effects);
                 self.pass_on(object, effects);
             }
-        } else if let Some((ticket, holder, wanted)) = self.ownership.leave(request, object, effects) {
+        } else if let Some((ticket, holder, wanted)) = self.ownership.leave(wait, object, effects) {
             if ended == Ended::Disconnected && wanted != Wanted::Acquire {
                 self.interrupted.insert(holder);
             }

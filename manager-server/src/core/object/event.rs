@@ -8,7 +8,7 @@ use manager_protocol::{Result, Turn};
 use super::{Discards, Object};
 use crate::core::session::SessionId;
 use crate::core::waitable::{Count, Reversal, Waitable};
-use crate::core::waiting::{Effects, Ended, Patience, RequestKey, Ticket, Visit, Waiters, now};
+use crate::core::waiting::{Effects, Ended, Patience, Ticket, Visit, WaitKey, Waiters, now};
 
 /// The state of one event.
 #[derive(Debug, Default)]
@@ -21,8 +21,12 @@ pub(in crate::core) struct Event {
 impl Discards for Event {}
 
 impl Waitable for Event {
-    fn end_wait(&mut self, request: RequestKey, ended: Ended, _: &Arc<Object>, effects: &mut Effects<'_>) {
-        let Some((ticket, ())) = self.waiters.remove(request) else { return };
+    fn is_waiting(&self, wait: WaitKey) -> bool {
+        self.waiters.contains(wait)
+    }
+
+    fn end_wait(&mut self, wait: WaitKey, ended: Ended, _: &Arc<Object>, effects: &mut Effects<'_>) {
+        let Some((ticket, ())) = self.waiters.remove(wait) else { return };
         if let Some(ticket) = effects.dismiss(ticket, ended) {
             effects.complete::<event::Wait>(ticket, self.count.version(), false, None);
         }

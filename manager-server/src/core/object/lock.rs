@@ -11,7 +11,7 @@ use manager_protocol::{Code, Error, Result, Turn};
 use super::{Discards, Object};
 use crate::core::session::SessionId;
 use crate::core::waitable::{Count, Reversal, Waitable};
-use crate::core::waiting::{Caller, Effects, Ended, Holder, Patience, RequestKey, Ticket, Visit, Waiters, now};
+use crate::core::waiting::{Caller, Effects, Ended, Holder, Patience, Ticket, Visit, WaitKey, Waiters, now};
 
 /// The state of one lock.
 #[derive(Debug)]
@@ -138,18 +138,22 @@ impl<W> Ownership<W> {
     }
 
     /// What is known of one who waits.
-    pub(super) fn wanted(&self, request: RequestKey) -> Option<&W> {
-        self.waiters.get(request).map(|(_, wanted)| wanted)
+    pub(super) fn wanted(&self, wait: WaitKey) -> Option<&W> {
+        self.waiters.get(wait).map(|(_, wanted)| wanted)
+    }
+
+    pub(super) fn contains(&self, wait: WaitKey) -> bool {
+        self.waiters.contains(wait)
     }
 
     /// Takes one out of those who wait.
     pub(super) fn leave(
         &mut self,
-        request: RequestKey,
+        wait: WaitKey,
         object: &Arc<Object>,
         effects: &Effects<'_>,
     ) -> Option<(Ticket, Holder, W)> {
-        let (ticket, (holder, wanted)) = self.waiters.remove(request)?;
+        let (ticket, (holder, wanted)) = self.waiters.remove(wait)?;
         self.unwatch(holder, object, effects);
         Some((ticket, holder, wanted))
     }
@@ -298,8 +302,12 @@ impl Lock {
 impl Discards for Lock {}
 
 impl Waitable for Lock {
-    fn end_wait(&mut self, request: RequestKey, ended: Ended, object: &Arc<Object>, effects: &mut Effects<'_>) {
-        let Some((ticket, _, ())) = self.ownership.leave(request, object, effects) else { return };
+    fn is_waiting(&self, wait: WaitKey) -> bool {
+        self.ownership.contains(wait)
+    }
+
+    fn end_wait(&mut self, wait: WaitKey, ended: Ended, object: &Arc<Object>, effects: &mut Effects<'_>) {
+        let Some((ticket, _, ())) = self.ownership.leave(wait, object, effects) else { return };
         if let Some(ticket) = effects.dismiss(ticket, ended) {
             effects.complete::<lock::Acquire>(ticket, self.count.version(), None, None);
         }

@@ -19,7 +19,7 @@ use super::{Discards, Object};
 use crate::core::Limits;
 use crate::core::session::SessionId;
 use crate::core::waitable::{Count, Reversal, Waitable};
-use crate::core::waiting::{Effects, Ended, RequestKey, Ticket};
+use crate::core::waiting::{Effects, Ended, Ticket, WaitKey};
 use end::End;
 
 /// The state of one pipe.
@@ -106,14 +106,18 @@ fn side_of(message: &Item) -> Side {
 impl Discards for Pipe {}
 
 impl Waitable for Pipe {
-    fn end_wait(&mut self, request: RequestKey, ended: Ended, _: &Arc<Object>, effects: &mut Effects<'_>) {
+    fn is_waiting(&self, wait: WaitKey) -> bool {
+        [&self.left, &self.right].iter().any(|end| end.receivers.contains(wait) || end.pollers.contains(wait))
+    }
+
+    fn end_wait(&mut self, wait: WaitKey, ended: Ended, _: &Arc<Object>, effects: &mut Effects<'_>) {
         let version = self.count.version();
         for end in [&mut self.left, &mut self.right] {
-            if let Some((ticket, ())) = end.receivers.remove(request) {
+            if let Some((ticket, ())) = end.receivers.remove(wait) {
                 if let Some(ticket) = effects.dismiss(ticket, ended) {
                     effects.complete::<pipe::Receive>(ticket, version, None, None);
                 }
-            } else if let Some((ticket, ())) = end.pollers.remove(request)
+            } else if let Some((ticket, ())) = end.pollers.remove(wait)
                 && let Some(ticket) = effects.dismiss(ticket, ended)
             {
                 effects.complete::<pipe::Poll>(ticket, version, false, None);

@@ -12,7 +12,7 @@ use manager_protocol::{Code, Error, Result, Turn};
 use super::{Discards, Object};
 use crate::core::session::SessionId;
 use crate::core::waitable::{Count, Reversal, Waitable};
-use crate::core::waiting::{Caller, Effects, Ended, Patience, RequestKey, Ticket, Visit, Waiters, now};
+use crate::core::waiting::{Caller, Effects, Ended, Patience, Ticket, Visit, WaitKey, Waiters, now};
 
 /// The state of one semaphore.
 #[derive(Debug)]
@@ -104,8 +104,12 @@ impl Semaphore {
 impl Discards for Semaphore {}
 
 impl Waitable for Semaphore {
-    fn end_wait(&mut self, request: RequestKey, ended: Ended, _: &Arc<Object>, effects: &mut Effects<'_>) {
-        let Some((ticket, ())) = self.waiters.remove(request) else { return };
+    fn is_waiting(&self, wait: WaitKey) -> bool {
+        self.waiters.contains(wait)
+    }
+
+    fn end_wait(&mut self, wait: WaitKey, ended: Ended, _: &Arc<Object>, effects: &mut Effects<'_>) {
+        let Some((ticket, ())) = self.waiters.remove(wait) else { return };
         if let Some(ticket) = effects.dismiss(ticket, ended) {
             effects.complete::<semaphore::Acquire>(ticket, self.count.version(), false, None);
         }

@@ -10,7 +10,7 @@ use super::{Queue, Value, empty, full, shut_down};
 use crate::core::object::Object;
 use crate::core::session::SessionId;
 use crate::core::waitable::{Reversal, Waitable};
-use crate::core::waiting::{Effects, Ended, RequestKey, Ticket};
+use crate::core::waiting::{Effects, Ended, Ticket, WaitKey};
 
 /// What one who waits for an item wants.
 #[derive(Debug, Clone, Copy)]
@@ -90,18 +90,22 @@ impl Queue {
 }
 
 impl Waitable for Queue {
-    fn end_wait(&mut self, request: RequestKey, ended: Ended, object: &Arc<Object>, effects: &mut Effects<'_>) {
-        if let Some((ticket, _)) = self.takers.remove(request) {
+    fn is_waiting(&self, wait: WaitKey) -> bool {
+        self.takers.contains(wait) || self.putters.contains(wait) || self.joiners.contains(wait)
+    }
+
+    fn end_wait(&mut self, wait: WaitKey, ended: Ended, object: &Arc<Object>, effects: &mut Effects<'_>) {
+        if let Some((ticket, _)) = self.takers.remove(wait) {
             if let Some(ticket) = effects.dismiss(ticket, ended) {
                 effects.refuse(ticket, empty());
             }
-        } else if let Some((ticket, _)) = self.putters.remove(request) {
+        } else if let Some((ticket, _)) = self.putters.remove(wait) {
             if let Some(ticket) = effects.dismiss(ticket, ended) {
                 effects.refuse(ticket, full());
             }
             // Those behind it may want less room.
             self.serve(object, effects);
-        } else if let Some((ticket, ())) = self.joiners.remove(request)
+        } else if let Some((ticket, ())) = self.joiners.remove(wait)
             && let Some(ticket) = effects.dismiss(ticket, ended)
         {
             effects.complete::<queue::Join>(ticket, self.count.version(), false, None);
