@@ -9,7 +9,7 @@ use manager_protocol::{ObjectId, Operation};
 use crate::argument::cannot_decode;
 use crate::calls::Raw;
 use crate::error::{Error, Reason, Result};
-use crate::link::{DirectLink, Link, Target};
+use crate::link::{Answer, DirectLink, Link, Target, WaitingLink};
 
 /// An object as seen through a link.
 #[derive(Debug, Clone)]
@@ -68,7 +68,9 @@ impl<L: DirectLink> Handle<L> {
     pub(crate) fn with_timeout(&self, timeout: Duration) -> Self {
         self.over(self.link.with_timeout(timeout))
     }
+}
 
+impl<L: WaitingLink> Handle<L> {
     /// Sends one operation that may wait so long, unless an argument of it is in error.
     ///
     /// `operation` is told the limit as the wire has it.
@@ -103,12 +105,8 @@ impl<L: DirectLink> Handle<L> {
             Err(error) => return self.link.fail(error.during(O::ROW, &self.target)),
         }
         // The server is to say that the time is over: it knows what became of the wait.
-        let link = self.link.with_timeout(wait.saturating_add(longer));
-        L::run(async move {
-            let encode = |out: &mut Vec<u8>| out.extend_from_slice(&arguments);
-            let raw = L::future(link.call(&self.target, O::ROW, encode, |answer| Ok(Raw::from(answer)))).await?;
-            raw.reply::<O>().and_then(decode).map_err(|error| error.during(O::ROW, &self.target))
-        })
+        let decode = |answer: Answer<'_>| answer.reply::<O>().and_then(decode);
+        self.link.call_within(wait.saturating_add(longer), &self.target, O::ROW, arguments, decode)
     }
 }
 

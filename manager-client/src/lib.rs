@@ -116,7 +116,7 @@ pub use dict::{Iter as DictIter, ManagerDict};
 pub use error::{Error, Result};
 pub use event::ManagerEvent;
 pub use holder::Holder;
-pub use link::{Answer, DirectLink, Link, Target};
+pub use link::{Answer, DirectLink, Link, Target, WaitingLink};
 pub use list::{Iter as ListIter, ManagerList};
 pub use lock::{LockGuard, ManagerLock, OwnerlessLock};
 pub use manager::{Manager, ObjectInfo};

@@ -87,6 +87,46 @@ pub trait DirectLink: Link {
     }
 }
 
+/// A link over which a call may wait in the server, longer than other calls take.
+///
+/// Every [`DirectLink`] is one, and so is what [`versioned`](crate::ManagerQueue::versioned) makes of it.
+pub trait WaitingLink: Link {
+    /// How long a call waits that is not told how long.
+    fn patience(&self) -> Duration;
+
+    /// Sends one operation to an object, and gives it so long.
+    fn call_within<'a, T: 'a>(
+        &'a self,
+        limit: Duration,
+        target: &'a Target,
+        row: Row,
+        arguments: Vec<u8>,
+        decode: impl FnOnce(Answer<'_>) -> Result<T> + Send + 'a,
+    ) -> Self::Wait<'a, T>;
+}
+
+impl<L: DirectLink> WaitingLink for L {
+    fn patience(&self) -> Duration {
+        self.timeout()
+    }
+
+    fn call_within<'a, T: 'a>(
+        &'a self,
+        limit: Duration,
+        target: &'a Target,
+        row: Row,
+        arguments: Vec<u8>,
+        decode: impl FnOnce(Answer<'_>) -> Result<T> + Send + 'a,
+    ) -> L::Wait<'a, T> {
+        let link = self.with_timeout(limit);
+        L::run(async move {
+            let encode = |out: &mut Vec<u8>| out.extend_from_slice(&arguments);
+            let raw = L::future(link.call(target, row, encode, |answer| Ok(Raw::from(answer)))).await?;
+            decode(raw.answer()).map_err(|error| error.during(row, target))
+        })
+    }
+}
+
 /// The number of the current thread in this process, from 1.
 pub(crate) fn thread_number() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);

@@ -30,6 +30,7 @@ use crate::error::Result;
 use crate::handle::{Handle, late};
 use crate::link::{DirectLink, Link};
 use crate::pipeline::Pipeline;
+use crate::versioned::VersionedLink;
 
 /// A queue in the server, shared by every process that opens its name.
 ///
@@ -82,6 +83,23 @@ impl<T, L: Link> ManagerQueue<T, L> {
     #[must_use]
     pub fn name(&self) -> &str {
         self.handle.name()
+    }
+
+    /// The same queue, whose methods also return the queue's version: all but those that reserve and join.
+    ///
+    /// Who waited is given the version of what was done for it, not that of what made it possible.
+    ///
+    /// ```
+    /// # let manager = manager_client::Manager::start()?;
+    /// # let jobs = manager.queue::<String>("jobs")?;
+    /// assert_eq!(jobs.versioned().put("wash")?.version, 1);
+    /// let taken = jobs.versioned().get()?;
+    /// assert_eq!((taken.value.as_str(), taken.version), ("wash", 2));
+    /// # Ok::<(), manager_client::Error>(())
+    /// ```
+    #[must_use]
+    pub fn versioned(&self) -> ManagerQueue<T, VersionedLink<L>> {
+        ManagerQueue::new(self.handle.over(VersionedLink::new(self.handle.link.clone())))
     }
 
     /// The same queue, whose calls are queued in a pipeline: those that do not wait.

@@ -1,9 +1,11 @@
 //! Results together with the version of the object that they are of.
 
+use std::time::Duration;
+
 use manager_protocol::Row;
 
 use crate::error::{Error, Result};
-use crate::link::{Answer, Link, Target};
+use crate::link::{Answer, DirectLink, Link, Target, WaitingLink};
 
 /// A result, and the object's version right after the operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +36,7 @@ impl<L: Link> Link for VersionedLink<L> {
         encode: impl FnOnce(&mut Vec<u8>),
         decode: impl FnOnce(Answer<'_>) -> Result<T> + Send + 'static,
     ) -> L::Wait<'a, Versioned<T>> {
-        let decode = |answer: Answer<'_>| Ok(Versioned { version: answer.version, value: decode(answer)? });
-        self.0.call(target, row, encode, decode)
+        self.0.call(target, row, encode, |answer| versioned(answer, decode))
     }
 
     fn fail<'a, T: 'a>(&'a self, error: Error) -> L::Wait<'a, Versioned<T>> {
@@ -45,4 +46,25 @@ impl<L: Link> Link for VersionedLink<L> {
     fn epoch(&self) -> u64 {
         self.0.epoch()
     }
+}
+
+impl<L: DirectLink> WaitingLink for VersionedLink<L> {
+    fn patience(&self) -> Duration {
+        self.0.patience()
+    }
+
+    fn call_within<'a, T: 'a>(
+        &'a self,
+        limit: Duration,
+        target: &'a Target,
+        row: Row,
+        arguments: Vec<u8>,
+        decode: impl FnOnce(Answer<'_>) -> Result<T> + Send + 'a,
+    ) -> L::Wait<'a, Versioned<T>> {
+        self.0.call_within(limit, target, row, arguments, |answer| versioned(answer, decode))
+    }
+}
+
+fn versioned<T>(answer: Answer<'_>, decode: impl FnOnce(Answer<'_>) -> Result<T>) -> Result<Versioned<T>> {
+    Ok(Versioned { version: answer.version, value: decode(answer)? })
 }

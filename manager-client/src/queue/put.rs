@@ -9,12 +9,12 @@ use serde::de::DeserializeOwned;
 
 use super::ManagerQueue;
 use crate::argument::{Argument, Arguments};
-use crate::link::DirectLink;
+use crate::link::WaitingLink;
 
 impl<T, L> ManagerQueue<T, L>
 where
     T: Serialize + DeserializeOwned,
-    L: DirectLink,
+    L: WaitingLink,
 {
     /// Puts an item, once there is room.
     ///
@@ -38,7 +38,7 @@ where
         T: Borrow<W>,
         W: Serialize + ?Sized,
     {
-        self.put_as(&Argument::new(value), None, self.handle.link.timeout())
+        self.put_as(&Argument::new(value), None, self.handle.link.patience())
     }
 
     /// Puts an item, if there is room within a time; [`Duration::MAX`] waits for ever.
@@ -88,7 +88,7 @@ where
         T: Borrow<W>,
         W: Serialize + ?Sized,
     {
-        self.put_as(&Argument::new(value), Some(priority), self.handle.link.timeout())
+        self.put_as(&Argument::new(value), Some(priority), self.handle.link.patience())
     }
 
     /// As [`put_with_priority`](Self::put_with_priority), if there is room within a time.
@@ -137,7 +137,7 @@ where
     where
         A: Borrow<T>,
     {
-        self.put_many_timeout(values, self.handle.link.timeout())
+        self.put_many_timeout(values, self.handle.link.patience())
     }
 
     /// As [`put_many`](Self::put_many), if there is room for all within a time.

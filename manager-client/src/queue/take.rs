@@ -8,12 +8,12 @@ use serde::de::DeserializeOwned;
 
 use super::ManagerQueue;
 use crate::argument::cannot_decode;
-use crate::link::DirectLink;
+use crate::link::WaitingLink;
 
 impl<T, L> ManagerQueue<T, L>
 where
     T: Serialize + DeserializeOwned,
-    L: DirectLink,
+    L: WaitingLink,
 {
     /// Takes the next item, once there is one.
     ///
@@ -36,7 +36,7 @@ where
     /// ```
     #[doc(alias("pop", "recv"))]
     pub fn get(&self) -> L::Wait<'_, T> {
-        self.get_timeout(self.handle.link.timeout())
+        self.get_timeout(self.handle.link.patience())
     }
 
     /// Takes the next item, if there is one within a time; [`Duration::MAX`] waits for ever.
@@ -74,7 +74,7 @@ where
     /// # Ok::<(), manager_client::Error>(())
     /// ```
     pub fn get_many(&self, limit: u64) -> L::Wait<'_, Vec<T>> {
-        self.get_many_timeout(limit, self.handle.link.timeout())
+        self.get_many_timeout(limit, self.handle.link.patience())
     }
 
     /// As [`get_many`](Self::get_many), if there is an item within a time.
