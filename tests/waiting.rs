@@ -9,8 +9,12 @@ mod child;
 mod crowds;
 #[path = "waiting/cuts.rs"]
 mod cuts;
+#[path = "waiting/cutter.rs"]
+mod cutter;
 #[path = "waiting/ends.rs"]
 mod ends;
+#[path = "waiting/histories.rs"]
+mod histories;
 #[path = "waiting/killed.rs"]
 mod killed;
 #[path = "waiting/misuse.rs"]

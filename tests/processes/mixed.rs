@@ -3,7 +3,7 @@
 use manager_client::{
     Batch, Blocking, Link, Manager, ManagerDict, ManagerList, Pending, Result, Slice, Versioned, VersionedLink,
 };
-use manager_tests::history::{DictOperation, Event, History, ListOperation, Operation, Outcome, Part};
+use manager_tests::history::{DictOperation, History, ListOperation, Outcome, Part};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
@@ -44,7 +44,7 @@ pub(crate) fn run(manager: &Manager, worker: String, seed: u64, operations: usiz
             0..5 => 1,
             _ => mixed.random.random_range(2..20),
         };
-        let batch: Vec<Operation> = (0..batch.min(left)).map(|_| mixed.choose()).collect();
+        let batch: Vec<Choice> = (0..batch.min(left)).map(|_| mixed.choose()).collect();
         left -= batch.len();
         if batch.len() == 1 {
             mixed.alone(&batch[0]);
@@ -62,9 +62,15 @@ pub(crate) fn last_look(manager: &Manager) -> History {
     let mut history = History::new("the last look");
     let dict: ManagerDict<u64, i64> = manager.dict(DICT).unwrap();
     let list: ManagerList<i64> = manager.list(LIST).unwrap();
-    note(&mut history, &Operation::Dict(DictOperation::Items), dict.versioned().items());
-    note(&mut history, &Operation::List(ListOperation::Values), list.versioned().values());
+    history.record(DICT, DictOperation::Items, || dict.versioned().items()).unwrap();
+    history.record(LIST, ListOperation::Values, || list.versioned().values()).unwrap();
     history
+}
+
+/// What is done next.
+enum Choice {
+    Dict(DictOperation),
+    List(ListOperation),
 }
 
 struct Mixed<'a> {
@@ -81,16 +87,16 @@ struct Mixed<'a> {
 }
 
 impl Mixed<'_> {
-    fn alone(&mut self, operation: &Operation) {
+    fn alone(&mut self, operation: &Choice) {
         let (dict, list) = (self.dict.versioned(), self.list.versioned());
         let outcome = match operation {
-            Operation::Dict(operation) => dict_call(&dict, &self.entries, operation)(),
-            Operation::List(operation) => list_call(&list, &self.values, operation)(),
+            Choice::Dict(operation) => dict_call(&dict, &self.entries, operation)(),
+            Choice::List(operation) => list_call(&list, &self.values, operation)(),
         };
         self.note(operation, outcome);
     }
 
-    fn pipeline(&mut self, operations: &[Operation]) {
+    fn pipeline(&mut self, operations: &[Choice]) {
         let pipeline = self.manager.pipeline();
         let (dict, list) = (self.dict.on(&pipeline).versioned(), self.list.on(&pipeline).versioned());
         let pending = self.queue(&dict, &list, operations);
@@ -100,7 +106,7 @@ impl Mixed<'_> {
     }
 
     /// A transaction that is refused has done nothing, so nothing is noted.
-    fn transaction(&mut self, operations: &[Operation]) {
+    fn transaction(&mut self, operations: &[Choice]) {
         let transaction = self.manager.transaction();
         let (dict, list) = (self.dict.on(&transaction).versioned(), self.list.on(&transaction).versioned());
         let pending = self.queue(&dict, &list, operations);
@@ -110,10 +116,8 @@ impl Mixed<'_> {
         }
         let outcomes: Vec<_> = pending.into_iter().map(|take| take().unwrap()).collect();
         for kind in [true, false] {
-            let own = operations
-                .iter()
-                .zip(&outcomes)
-                .filter(|(operation, _)| matches!(operation, Operation::Dict(_)) == kind);
+            let own =
+                operations.iter().zip(&outcomes).filter(|(operation, _)| matches!(operation, Choice::Dict(_)) == kind);
             let versions: Vec<u64> = own.map(|(_, outcome)| outcome.version).collect();
             let apart = versions.windows(2).find(|pair| !(pair[0]..=pair[0] + 1).contains(&pair[1]));
             assert_eq!(apart, None, "somebody came between two operations of a transaction");
@@ -125,26 +129,25 @@ impl Mixed<'_> {
         &self,
         dict: &'a ManagerDict<u64, i64, VersionedLink<Batch>>,
         list: &'a ManagerList<i64, VersionedLink<Batch>>,
-        operations: &[Operation],
+        operations: &[Choice],
     ) -> Vec<Take<'a>> {
-        let queue = |operation: &Operation| match operation {
-            Operation::Dict(operation) => dict_call(dict, &self.entries, operation),
-            Operation::List(operation) => list_call(list, &self.values, operation),
+        let queue = |operation: &Choice| match operation {
+            Choice::Dict(operation) => dict_call(dict, &self.entries, operation),
+            Choice::List(operation) => list_call(list, &self.values, operation),
         };
         operations.iter().map(queue).collect()
     }
 
-    fn note(&mut self, operation: &Operation, outcome: Result<Versioned<Outcome>>) {
+    fn note(&mut self, operation: &Choice, outcome: Result<Versioned<Outcome>>) {
         self.seen = outcome.as_ref().map_or(self.seen, |outcome| outcome.version);
-        note(&mut self.history, operation, outcome);
+        match operation {
+            Choice::Dict(operation) => self.history.note(DICT, operation.clone(), &outcome),
+            Choice::List(operation) => self.history.note(LIST, operation.clone(), &outcome),
+        }
     }
 
-    fn choose(&mut self) -> Operation {
-        if self.random.random() {
-            Operation::Dict(self.choose_for_dict())
-        } else {
-            Operation::List(self.choose_for_list())
-        }
+    fn choose(&mut self) -> Choice {
+        if self.random.random() { Choice::Dict(self.choose_for_dict()) } else { Choice::List(self.choose_for_list()) }
     }
 
     fn key(&mut self) -> u64 {
@@ -259,22 +262,6 @@ impl Mixed<'_> {
             _ => ListOperation::Extend((0..self.filling as i64).collect()),
         }
     }
-}
-
-fn note<T: Into<Outcome>>(history: &mut History, operation: &Operation, outcome: Result<Versioned<T>>) {
-    let object = match operation {
-        Operation::Dict(_) => DICT,
-        Operation::List(_) => LIST,
-    };
-    let (version, outcome) = match outcome {
-        Ok(outcome) => (Some(outcome.version), outcome.value.into()),
-        Err(error) => {
-            assert!(!error.is_disconnected(), "{error:?}");
-            let code = error.code().unwrap_or_else(|| panic!("not a refusal: {error:?}"));
-            (None, Outcome::Refused(code.number()))
-        }
-    };
-    history.events.push(Event { object: object.to_owned(), version, operation: operation.clone(), outcome });
 }
 
 /// Takes the outcome of a call, at once or when its batch was sent.

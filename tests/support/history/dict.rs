@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use manager_protocol::Code;
 use serde::{Deserialize, Serialize};
 
-use super::Outcome;
+use super::{Outcome, Plain, Turn};
 
 /// An operation on a dict.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,48 +44,40 @@ pub enum DictOperation {
 pub struct DictState {
     /// Each value and the version that it was put there by.
     entries: IndexMap<u64, (i64, u64)>,
-    /// How many changes it has seen.
-    pub version: u64,
 }
 
 impl PartialEq for DictState {
     /// The order counts, which an `IndexMap` does not compare.
     fn eq(&self, other: &Self) -> bool {
-        self.version == other.version && self.entries.iter().eq(other.entries.iter())
+        self.entries.iter().eq(other.entries.iter())
     }
 }
 
-impl DictState {
-    /// Carries an operation out.
-    pub fn apply(&mut self, operation: &DictOperation) -> Outcome {
-        let mut changed = false;
-        let outcome = self.carry_out(operation, &mut changed);
-        self.version += u64::from(changed);
-        outcome
-    }
+impl Plain for DictState {
+    type Operation = DictOperation;
 
-    fn carry_out(&mut self, operation: &DictOperation, changed: &mut bool) -> Outcome {
-        match operation {
+    fn apply(&mut self, operation: &DictOperation, turn: &mut Turn) -> Result<Outcome, Code> {
+        Ok(match operation {
             DictOperation::Len => Outcome::Count(self.entries.len() as u64),
             DictOperation::Get(key) => Outcome::Maybe(self.get(*key)),
             DictOperation::ContainsKey(key) => Outcome::Flag(self.entries.contains_key(key)),
-            DictOperation::Set(key, value) => self.put_all([(*key, *value)], changed),
+            DictOperation::Set(key, value) => self.put_all([(*key, *value)], turn),
             DictOperation::Insert(key, value) => {
                 let before = self.get(*key);
-                self.put_all([(*key, *value)], changed);
+                self.put_all([(*key, *value)], turn);
                 Outcome::Maybe(before)
             }
             DictOperation::GetOrInsert(key, value) => {
                 if self.get(*key).is_none() {
-                    self.put_all([(*key, *value)], changed);
+                    self.put_all([(*key, *value)], turn);
                 }
                 Outcome::Value(self.entries[key].0)
             }
-            DictOperation::Remove(key) => Outcome::Maybe(self.take(*key, changed)),
-            DictOperation::PopFirst => Outcome::Entry(self.pop(self.entries.keys().next().copied(), changed)),
-            DictOperation::PopLast => Outcome::Entry(self.pop(self.entries.keys().next_back().copied(), changed)),
+            DictOperation::Remove(key) => Outcome::Maybe(self.take(*key, turn)),
+            DictOperation::PopFirst => Outcome::Entry(self.pop(self.entries.keys().next().copied(), turn)),
+            DictOperation::PopLast => Outcome::Entry(self.pop(self.entries.keys().next_back().copied(), turn)),
             DictOperation::Clear => {
-                *changed = !self.entries.is_empty();
+                turn.change_if(!self.entries.is_empty());
                 self.entries.clear();
                 Outcome::Done
             }
@@ -94,51 +86,53 @@ impl DictState {
             DictOperation::Values => Outcome::Values(self.items().into_iter().map(|(_, value)| value).collect()),
             DictOperation::GetMany(keys) => Outcome::Maybes(keys.iter().map(|key| self.get(*key)).collect()),
             DictOperation::InsertMany(entries) | DictOperation::UpdateFrom(entries) => {
-                self.put_all(entries.iter().copied(), changed)
+                self.put_all(entries.iter().copied(), turn)
             }
-            DictOperation::InsertKeys(keys, value) => self.put_all(keys.iter().map(|key| (*key, *value)), changed),
+            DictOperation::InsertKeys(keys, value) => self.put_all(keys.iter().map(|key| (*key, *value)), turn),
             DictOperation::RemoveMany(keys) => {
-                Outcome::Count(keys.iter().filter_map(|key| self.take(*key, changed)).count() as u64)
+                Outcome::Count(keys.iter().filter_map(|key| self.take(*key, turn)).count() as u64)
             }
-            DictOperation::UpdateFromItself => self.put_all(self.items(), changed),
+            DictOperation::UpdateFromItself => self.put_all(self.items(), turn),
             DictOperation::Union(entries) | DictOperation::UnionFrom(entries) => {
                 let mut union = self.clone();
-                union.put_all(entries.iter().copied(), &mut false);
+                union.put_all(entries.iter().copied(), &mut Turn::at(turn.version()));
                 Outcome::Entries(union.items())
             }
             DictOperation::Add(key, delta) => match self.get(*key).unwrap_or(0).checked_add(*delta) {
                 Some(sum) => {
-                    self.put_all([(*key, sum)], changed);
+                    self.put_all([(*key, sum)], turn);
                     Outcome::Value(sum)
                 }
-                None => Outcome::Refused(Code::Overflow.number()),
+                None => return Err(Code::Overflow),
             },
             DictOperation::CompareAndSet(key, expected, new) => {
                 let current = self.get(*key);
                 if current != *expected {
-                    return Outcome::NotSwapped(current);
+                    return Ok(Outcome::NotSwapped(current));
                 }
                 match new {
-                    Some(new) => drop(self.put_all([(*key, *new)], changed)),
-                    None => drop(self.take(*key, changed)),
+                    Some(new) => drop(self.put_all([(*key, *new)], turn)),
+                    None => drop(self.take(*key, turn)),
                 }
                 Outcome::Swapped
             }
             DictOperation::ReplaceIfVersion(key, value, version) => {
                 let unchanged = self.unchanged_since(*key, *version);
                 if unchanged {
-                    self.put_all([(*key, *value)], changed);
+                    self.put_all([(*key, *value)], turn);
                 }
                 Outcome::Flag(unchanged)
             }
             DictOperation::RemoveIfVersion(keys, version) => Outcome::Flags(
                 keys.iter()
-                    .map(|key| self.unchanged_since(*key, *version) && self.take(*key, changed).is_some())
+                    .map(|key| self.unchanged_since(*key, *version) && self.take(*key, turn).is_some())
                     .collect(),
             ),
-        }
+        })
     }
+}
 
+impl DictState {
     fn get(&self, key: u64) -> Option<i64> {
         self.entries.get(&key).map(|(value, _)| *value)
     }
@@ -147,23 +141,23 @@ impl DictState {
         self.entries.iter().map(|(key, (value, _))| (*key, *value)).collect()
     }
 
-    fn put_all(&mut self, entries: impl IntoIterator<Item = (u64, i64)>, changed: &mut bool) -> Outcome {
+    fn put_all(&mut self, entries: impl IntoIterator<Item = (u64, i64)>, turn: &mut Turn) -> Outcome {
         for (key, value) in entries {
-            self.entries.insert(key, (value, self.version + 1));
-            *changed = true;
+            self.entries.insert(key, (value, turn.version() + 1));
+            turn.change();
         }
         Outcome::Done
     }
 
-    fn take(&mut self, key: u64, changed: &mut bool) -> Option<i64> {
+    fn take(&mut self, key: u64, turn: &mut Turn) -> Option<i64> {
         let (value, _) = self.entries.shift_remove(&key)?;
-        *changed = true;
+        turn.change();
         Some(value)
     }
 
-    fn pop(&mut self, key: Option<u64>, changed: &mut bool) -> Option<(u64, i64)> {
+    fn pop(&mut self, key: Option<u64>, turn: &mut Turn) -> Option<(u64, i64)> {
         let key = key?;
-        Some((key, self.take(key, changed)?))
+        Some((key, self.take(key, turn)?))
     }
 
     fn unchanged_since(&self, key: u64, version: u64) -> bool {

@@ -3,7 +3,7 @@
 use manager_protocol::Code;
 use serde::{Deserialize, Serialize};
 
-use super::Outcome;
+use super::{Outcome, Plain, Turn};
 
 /// An operation on a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,27 +58,19 @@ pub struct Part {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListState {
     values: Vec<i64>,
-    /// How many changes it has seen.
-    pub version: u64,
 }
 
 /// Why an operation is refused.
 type Refusal = Code;
 
-impl ListState {
-    /// Carries an operation out.
-    pub fn apply(&mut self, operation: &ListOperation) -> Outcome {
-        let mut changed = false;
-        let outcome = self.carry_out(operation, &mut changed);
-        self.version += u64::from(changed);
-        outcome.unwrap_or_else(|code| Outcome::Refused(code.number()))
-    }
+impl Plain for ListState {
+    type Operation = ListOperation;
 
-    fn carry_out(&mut self, operation: &ListOperation, changed: &mut bool) -> Result<Outcome, Refusal> {
+    fn apply(&mut self, operation: &ListOperation, turn: &mut Turn) -> Result<Outcome, Refusal> {
         let len = self.values.len();
         // What most changes do; the exceptions say so.
         let mut done = |is_change: bool| {
-            *changed = is_change;
+            turn.change_if(is_change);
             Ok(Outcome::Done)
         };
         match operation {
@@ -98,11 +90,11 @@ impl ListState {
                 done(true)
             }
             ListOperation::Pop => {
-                *changed = len > 0;
+                turn.change_if(len > 0);
                 Ok(Outcome::Maybe(self.values.pop()))
             }
             ListOperation::PopFront => {
-                *changed = len > 0;
+                turn.change_if(len > 0);
                 Ok(Outcome::Maybe((len > 0).then(|| self.values.remove(0))))
             }
             ListOperation::Insert(index, value) => {
@@ -112,12 +104,12 @@ impl ListState {
             }
             ListOperation::Remove(index) => {
                 let at = self.position(*index)?;
-                *changed = true;
+                turn.change();
                 Ok(Outcome::Value(self.values.remove(at)))
             }
             ListOperation::RemoveValue(value) => {
                 let found = self.values.iter().position(|found| found == value);
-                *changed = found.is_some();
+                turn.change_if(found.is_some());
                 Ok(Outcome::Flag(found.map(|at| self.values.remove(at)).is_some()))
             }
             ListOperation::Extend(values) | ListOperation::ExtendFrom(values) => {
@@ -190,7 +182,7 @@ impl ListState {
             ListOperation::Add(index, delta) => {
                 let at = self.position(*index)?;
                 self.values[at] = self.values[at].checked_add(*delta).ok_or(Code::Overflow)?;
-                *changed = true;
+                turn.change();
                 Ok(Outcome::Value(self.values[at]))
             }
             ListOperation::CompareAndSet(index, expected, new) => {
@@ -199,12 +191,12 @@ impl ListState {
                     return Ok(Outcome::NotSwapped(Some(self.values[at])));
                 }
                 self.values[at] = *new;
-                *changed = true;
+                turn.change();
                 Ok(Outcome::Swapped)
             }
             ListOperation::ReplaceIfVersion(values, version) => {
-                let unchanged = self.version == *version;
-                *changed = unchanged && (len > 0 || !values.is_empty());
+                let unchanged = turn.version() == *version;
+                turn.change_if(unchanged && (len > 0 || !values.is_empty()));
                 if unchanged {
                     self.values.clone_from(values);
                 }
@@ -212,7 +204,9 @@ impl ListState {
             }
         }
     }
+}
 
+impl ListState {
     fn position(&self, index: i64) -> Result<usize, Refusal> {
         let len = self.values.len() as i64;
         let from_start = if index < 0 { index + len } else { index };

@@ -1,25 +1,22 @@
 //! The checker accepts what is right and catches each seeded fault.
 
+mod kinds;
+mod record;
+
 use super::*;
 
 const DICT: &str = "counts";
 
+fn event(object: &str, version: u64, operation: impl Into<Operation>, outcome: impl Into<Outcome>) -> Event {
+    Event { object: object.into(), version: Some(version), operation: operation.into(), outcome: outcome.into() }
+}
+
 fn dict(version: u64, operation: DictOperation, outcome: impl Into<Outcome>) -> Event {
-    Event {
-        object: DICT.into(),
-        version: Some(version),
-        operation: Operation::Dict(operation),
-        outcome: outcome.into(),
-    }
+    event(DICT, version, operation, outcome)
 }
 
 fn list(version: u64, operation: ListOperation, outcome: impl Into<Outcome>) -> Event {
-    Event {
-        object: "steps".into(),
-        version: Some(version),
-        operation: Operation::List(operation),
-        outcome: outcome.into(),
-    }
+    event("steps", version, operation, outcome)
 }
 
 fn refused(event: Event, code: manager_protocol::Code) -> Event {
