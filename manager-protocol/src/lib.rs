@@ -25,8 +25,8 @@ pub use message::{
 };
 pub use msgpack::{Malformed, Reader, Token, check};
 pub use operation::{
-    Effect, Kind, ObjectId, Operation, Row, Served, Turn, array, barrier, condition, dict, event, kind_name, list,
-    lock, manager, pipe, queue, row, rows, semaphore, set, value,
+    Effect, Kind, ObjectId, Operation, Row, Served, Turn, a_kind, array, barrier, condition, dict, event, kind_name,
+    list, lock, manager, pipe, queue, row, rows, semaphore, set, value,
 };
 pub use parts::Assembly;
 pub use reply::{Decode, Decoder, Encode, Many, Reply, Sink, write_item};

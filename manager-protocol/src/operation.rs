@@ -77,6 +77,25 @@ pub fn kind_name(kind: Kind) -> &'static str {
     }
 }
 
+/// The kind's name with its article, for messages.
+#[must_use]
+pub fn a_kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Dict => "a dict",
+        Kind::List => "a list",
+        Kind::Set => "a set",
+        Kind::Value => "a value",
+        Kind::Array => "an array",
+        Kind::Queue => "a queue",
+        Kind::Pipe => "a pipe",
+        Kind::Lock => "a lock",
+        Kind::Semaphore => "a semaphore",
+        Kind::Event => "an event",
+        Kind::Condition => "a condition",
+        Kind::Barrier => "a barrier",
+    }
+}
+
 impl From<Kind> for u8 {
     fn from(kind: Kind) -> Self {
         kind as Self

@@ -10,7 +10,8 @@ use manager_socket::SocketError;
 
 use crate::config::{Config, LARGEST_FRAME};
 
-/// Holds dicts and lists in memory and lets many processes share them over a Unix socket.
+/// Holds dicts, lists, queues, locks and more in memory and lets many processes share them over a Unix
+/// socket.
 #[derive(Debug, Parser)]
 #[command(name = "manager-server", version, after_help = MORE, max_term_width = 100)]
 pub(crate) struct Args {

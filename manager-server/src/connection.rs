@@ -78,6 +78,11 @@ async fn end(wire: Wire, ending: Ending, peer: &UCred, shared: &Shared) {
             let total = shared.stalled.fetch_add(1, Ordering::Relaxed) + 1;
             tracing::warn!(uid, pid, total, code = ?Code::TooSlow, "a client takes no replies and was disconnected");
         }
+        // Its client has left, or its process has ended.
+        Ending::Refused(error) if error.code == Code::SessionExpired => {
+            tracing::debug!(uid, pid, reason = %error, "closing a connection");
+            wire.farewell(&error, LINGER).await;
+        }
         Ending::Refused(error) if error.code == Code::ShuttingDown => wire.farewell(&error, Duration::ZERO).await,
         Ending::Refused(error) => {
             tracing::info!(uid, pid, code = ?error.code, reason = %error, "closing a connection");

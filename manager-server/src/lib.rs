@@ -1,5 +1,5 @@
-//! A server of shared dicts and lists: one process holds them, any number of others change them by
-//! requests over a Unix socket.
+//! A server of shared dicts, lists, queues and locks: one process holds them, any number of others use
+//! them by requests over a Unix socket.
 //!
 //! [`Server`] runs one inside any program; the program `manager-server` is one by itself. What the
 //! requests do is decided by [`core`], which knows nothing of sockets, threads or time; everything

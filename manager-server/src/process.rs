@@ -30,7 +30,7 @@ pub(crate) fn end_with_process(session: SessionWatch, peer: &UCred, shared: &Arc
         Err(error) if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => None,
         Err(error) => return tracing::debug!(pid = peer.pid(), %error, "cannot watch a client's process"),
     };
-    let shared = Arc::clone(shared);
+    let (shared, pid) = (Arc::clone(shared), peer.pid());
     tokio::spawn(async move {
         let ended = async {
             match &process {
@@ -42,7 +42,7 @@ pub(crate) fn end_with_process(session: SessionWatch, peer: &UCred, shared: &Arc
             has_ended = ended => {
                 if has_ended {
                     until_disconnected(&session).await;
-                    tracing::debug!(session = session.session(), "a client's process ended");
+                    tracing::info!(session = session.session(), pid, "a client's process ended; what it held passes on");
                     shared.core.abandon(&session, shared.now());
                 }
             }

@@ -4,7 +4,7 @@
 
 use std::cell::Cell;
 
-use manager_protocol::{Code, Error, Kind, RequestHeader, Result, Row, Served, kind_name, manager};
+use manager_protocol::{Code, Error, Kind, RequestHeader, Result, Row, Served, a_kind, manager};
 
 use super::clients::Client;
 use super::object::Object;
@@ -30,7 +30,7 @@ impl From<Error> for Stop {
 }
 
 pub(super) fn wrong_kind(object: &Object) -> Error {
-    Error::new(Code::WrongKind, format!("{:?} is a {}", object.name, kind_name(object.kind())))
+    Error::new(Code::WrongKind, format!("{:?} is {}", object.name, a_kind(object.kind())))
 }
 
 /// Runs a request on an object.

@@ -5,7 +5,7 @@ use std::fmt;
 use manager_protocol::lock::LockMode;
 use manager_protocol::queue::{Order, QueueSetup};
 use manager_protocol::semaphore::SemaphoreSetup;
-use manager_protocol::{Code, Error, Kind, Result, kind_name};
+use manager_protocol::{Code, Error, Kind, Result, a_kind, kind_name};
 
 use super::Limits;
 use super::object::barrier::Barrier;
@@ -52,8 +52,8 @@ impl Setup {
     pub(super) fn judge(&self, object: &Object) -> Result<()> {
         let name = &object.name;
         if object.setup.kind() != self.kind() {
-            let (found, wanted) = (kind_name(object.setup.kind()), kind_name(self.kind()));
-            return Err(Error::new(Code::WrongKind, format!("{name:?} is a {found}, not a {wanted}")));
+            let (found, wanted) = (a_kind(object.setup.kind()), a_kind(self.kind()));
+            return Err(Error::new(Code::WrongKind, format!("{name:?} is {found}, not {wanted}")));
         }
         if matches!(self, Self::Usual(_)) || *self == object.setup {
             return Ok(());
@@ -127,12 +127,16 @@ impl Setup {
 impl fmt::Display for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usual(kind) => write!(f, "a {}", kind_name(*kind)),
+            Self::Usual(kind) => f.write_str(a_kind(*kind)),
             Self::Queue(QueueSetup { order, capacity, max_deliveries, dead_letters }) => {
-                write!(f, "a {order:?} queue")?;
-                capacity.map_or(Ok(()), |capacity| write!(f, " of capacity {capacity}"))?;
-                max_deliveries.map_or(Ok(()), |most| write!(f, " of at most {most} deliveries"))?;
-                dead_letters.as_ref().map_or(Ok(()), |name| write!(f, " with dead letters in {name:?}"))
+                f.write_str(match order {
+                    Order::Fifo => "a queue, first in first out",
+                    Order::Lifo => "a queue, last in first out",
+                    Order::Priority => "a queue with priorities",
+                })?;
+                capacity.map_or(Ok(()), |capacity| write!(f, ", of capacity {capacity}"))?;
+                max_deliveries.map_or(Ok(()), |most| write!(f, ", of at most {most} deliveries"))?;
+                dead_letters.as_ref().map_or(Ok(()), |name| write!(f, ", with dead letters in {name:?}"))
             }
             Self::Lock(LockMode::Owned) => f.write_str("an owned lock"),
             Self::Lock(LockMode::Ownerless) => f.write_str("an ownerless lock"),
