@@ -39,9 +39,9 @@ impl Endpoint {
     }
 
     #[cfg(feature = "embedded")]
-    pub(crate) fn of_embedded(embedded: Embedded) -> Self {
+    pub(crate) fn of_embedded(embedded: Embedded, settings: Settings) -> Self {
         let path = embedded.socket().to_owned();
-        Self { _embedded: Some(embedded), ..Self::new(path, Settings::default()) }
+        Self { _embedded: Some(embedded), ..Self::new(path, settings) }
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -100,7 +100,7 @@ impl Manager {
     /// If the server cannot be started.
     #[cfg(feature = "embedded")]
     pub fn start() -> Result<Self> {
-        Ok(Self { link: Blocking::connect(Endpoint::of_embedded(Embedded::start()?))? })
+        Self::options().start()
     }
 
     /// What can be set before connecting.
@@ -267,6 +267,23 @@ impl<L: DirectLink> Manager<L> {
 }
 
 impl Options {
+    /// Starts a private server: see [`Manager::start`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let manager = manager_client::Manager::options().timeout(Duration::from_secs(5)).start()?;
+    /// # manager.ping()?;
+    /// # Ok::<(), manager_client::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Manager::start`].
+    #[cfg(feature = "embedded")]
+    pub fn start(self) -> Result<Manager> {
+        Ok(Manager { link: Blocking::connect(Endpoint::of_embedded(Embedded::start()?, self.settings))? })
+    }
+
     /// Joins the server whose socket is at a path.
     ///
     /// # Errors

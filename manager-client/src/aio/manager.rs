@@ -57,9 +57,7 @@ impl Manager {
     /// If the server cannot be started.
     #[cfg(feature = "embedded")]
     pub async fn start() -> Result<Self> {
-        let started = tokio::task::spawn_blocking(Embedded::start).await;
-        let embedded = started.map_err(|error| Error::with_source(Reason::Start, error))??;
-        Self::of(Endpoint::of_embedded(embedded)).await
+        Self::options().start().await
     }
 
     /// What can be set before connecting.
@@ -136,6 +134,17 @@ impl From<Manager> for crate::Manager<Async> {
 }
 
 impl Options {
+    /// Starts a private server: see [`Manager::start`].
+    ///
+    /// # Errors
+    /// As [`Manager::start`].
+    #[cfg(feature = "embedded")]
+    pub async fn start(self) -> Result<Manager> {
+        let started = tokio::task::spawn_blocking(Embedded::start).await;
+        let embedded = started.map_err(|error| Error::with_source(Reason::Start, error))??;
+        Manager::of(Endpoint::of_embedded(embedded, self.settings)).await
+    }
+
     /// Joins the server whose socket is at a path.
     ///
     /// # Errors
