@@ -56,6 +56,8 @@ pub(crate) enum Reason {
     Protocol,
     /// No reply within this time.
     Timeout(Duration),
+    /// The server answered that what was waited for did not come within this time.
+    NotInTime(Duration),
     /// An argument cannot be encoded.
     Encode,
     /// A reply is not of the type that the proxy has.
@@ -136,6 +138,7 @@ impl Error {
             | Reason::SessionExpired
             | Reason::Protocol
             | Reason::Timeout(_)
+            | Reason::NotInTime(_)
             | Reason::Encode
             | Reason::Decode
             | Reason::TooLarge { .. }
@@ -152,10 +155,10 @@ impl Error {
         }
     }
 
-    /// Whether no reply came within the time allowed.
+    /// Whether no reply, or not what was waited for, came within the time allowed.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
-        matches!(self.0.reason, Reason::Timeout(_))
+        matches!(self.0.reason, Reason::Timeout(_) | Reason::NotInTime(_))
     }
 
     /// Whether there is no working connection: no server, another server, or a connection that ended.
@@ -317,6 +320,7 @@ fn write_reason(f: &mut fmt::Formatter<'_>, reason: &Reason, attempted: &str) ->
         }
         Reason::Protocol => f.write_str("the server sent something that is not of this protocol"),
         Reason::Timeout(time) => write!(f, "no reply within {time:?}"),
+        Reason::NotInTime(time) => write!(f, "what was waited for did not come within {time:?}"),
         Reason::Encode => f.write_str("an argument cannot be encoded"),
         Reason::Decode => f.write_str("what the server holds is not of the proxy's type"),
         Reason::TooLarge { bytes, limit } => {

@@ -118,7 +118,7 @@ pub(crate) fn milliseconds(wait: Duration) -> Option<i64> {
 
 /// What a wait ends with that was not over in time, where that is an error.
 pub(crate) fn late(wait: Duration) -> Error {
-    Error::new(Reason::Timeout(wait))
+    Error::new(Reason::NotInTime(wait))
 }
 
 /// How much longer than it waits a call may take.

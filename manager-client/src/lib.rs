@@ -25,6 +25,9 @@
 //! | [`dict`](Manager::dict) | [`ManagerDict`] | a map that keeps its insertion order |
 //! | [`namespace`](Manager::namespace) | [`ManagerNamespace`] | a dict of names, for values of several types |
 //! | [`list`](Manager::list) | [`ManagerList`] | a sequence |
+//! | [`set`](Manager::set) | [`ManagerSet`] | values, each once |
+//! | [`value`](Manager::value) | [`ManagerValue`] | one cell |
+//! | [`array`](Manager::array) | [`ManagerArray`] | a sequence of a fixed length |
 //! | [`queue`](Manager::queue) | [`ManagerQueue`] | items that some put and others take, or reserve |
 //! | [`pipe`](Manager::pipe) | [`PipeEnd`] | two ends, each of which receives what is sent at the other |
 //! | [`lock`](Manager::lock) | [`ManagerLock`] | the right to be the only one |

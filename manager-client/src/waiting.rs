@@ -191,7 +191,7 @@ fn a_condition_is_waited_for_until_the_closure_is_content() {
     let mut looks = 0;
     let three_times = || {
         looks += 1;
-        looks <= 3
+        Ok(looks <= 3)
     };
     now(guard.wait_while(three_times)).unwrap();
     assert_eq!((looks, guard.token()), (4, 6));
@@ -202,7 +202,7 @@ fn a_condition_is_waited_for_until_the_closure_is_content() {
     link.answer(&Wake { notified: false, grant: GRANT });
     let error = now(guard.wait()).unwrap_err();
     assert!(error.is_timeout() && error.to_string().starts_with("condition.wait on \"changed\": "), "{error}");
-    assert!(!now(guard.wait_while_timeout(Duration::ZERO, || true)).unwrap());
+    assert!(!now(guard.wait_while_timeout(Duration::ZERO, || Ok(true))).unwrap());
     drop(guard);
     assert_eq!(link.operations(), ["condition.wait", "condition.release (detached)"]);
 }

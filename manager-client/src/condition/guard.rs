@@ -39,6 +39,10 @@ impl<L: DirectLink> ConditionGuard<L> {
     /// lock is held again then. [`is_not_held`](crate::Error::is_not_held) if the lock was lost: the server
     /// took this process for gone.
     ///
+    /// **An async wait that is dropped before it is over leaves the guard without the lock**: release it,
+    /// and acquire the condition anew. To wait for some time only, use
+    /// [`wait_timeout`](Self::wait_timeout), after which the lock is held again.
+    ///
     /// # Blocks
     /// Until somebody notifies, and until the lock is free then.
     ///
@@ -78,24 +82,30 @@ impl<L: DirectLink> ConditionGuard<L> {
 
     /// Waits as long as a closure says that it must, looking again after each notification.
     ///
+    /// The closure blocks, so in async code it can look at what is local only: loop over
+    /// [`wait`](Self::wait) there.
+    ///
     /// # Errors
+    /// What the closure fails with;
     /// [`is_timeout`](crate::Error::is_timeout) if that is not over within the time that a call may take; else as
     /// [`wait`](Self::wait).
     ///
     /// ```
     /// # let manager = manager_client::Manager::start()?;
     /// # let changed = manager.condition("changed")?;
+    /// # let jobs = manager.list::<String>("jobs")?;
+    /// # jobs.push("wash")?;
     /// let mut looks = 0;
     /// let mut guard = changed.acquire()?;
     /// guard.wait_while(|| {
     ///     looks += 1;
-    ///     false
+    ///     Ok(jobs.is_empty()?)
     /// })?;
     /// assert_eq!(looks, 1);
     /// # Ok::<(), manager_client::Error>(())
     /// ```
     #[doc(alias = "wait_for")]
-    pub fn wait_while<'a>(&'a mut self, must_wait: impl FnMut() -> bool + Send + 'a) -> L::Wait<'a, ()> {
+    pub fn wait_while<'a>(&'a mut self, must_wait: impl FnMut() -> Result<bool> + Send + 'a) -> L::Wait<'a, ()> {
         let wait = self.held.handle().link.timeout();
         L::run(async move { if self.wait_out(wait, must_wait).await? { Ok(()) } else { Err(self.late(wait)) } })
     }
@@ -108,13 +118,13 @@ impl<L: DirectLink> ConditionGuard<L> {
     /// # let manager = manager_client::Manager::start()?;
     /// # let changed = manager.condition("changed")?;
     /// let mut guard = changed.acquire()?;
-    /// assert!(!guard.wait_while_timeout(Duration::from_millis(10), || true)?);
+    /// assert!(!guard.wait_while_timeout(Duration::from_millis(10), || Ok(true))?);
     /// # Ok::<(), manager_client::Error>(())
     /// ```
     pub fn wait_while_timeout<'a>(
         &'a mut self,
         wait: Duration,
-        must_wait: impl FnMut() -> bool + Send + 'a,
+        must_wait: impl FnMut() -> Result<bool> + Send + 'a,
     ) -> L::Wait<'a, bool> {
         L::run(self.wait_out(wait, must_wait))
     }
@@ -216,9 +226,9 @@ impl<L: DirectLink> ConditionGuard<L> {
     }
 
     /// Waits until a closure is content; whether it was in time.
-    async fn wait_out(&mut self, wait: Duration, mut must_wait: impl FnMut() -> bool + Send) -> Result<bool> {
+    async fn wait_out(&mut self, wait: Duration, mut must_wait: impl FnMut() -> Result<bool> + Send) -> Result<bool> {
         let started = Instant::now();
-        while must_wait() {
+        while must_wait()? {
             let left = match wait {
                 Duration::MAX => wait,
                 wait => wait.saturating_sub(started.elapsed()),

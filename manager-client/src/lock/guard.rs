@@ -35,7 +35,8 @@ impl<L: DirectLink> LockGuard<L> {
     /// The fencing token: larger than that of every guard before.
     ///
     /// What the lock protects can remember the largest token that it has seen, and refuse a smaller
-    /// one: its owner has lost the lock without knowing.
+    /// one: its owner has lost the lock without knowing. Tokens begin again when the server is restarted,
+    /// as all that it holds does: a token that is kept elsewhere must be kept for one run of a server.
     ///
     /// ```
     /// # let manager = manager_client::Manager::start()?;
