@@ -27,7 +27,7 @@ fn locks<L: DirectLink>(manager: &Manager<L>) {
     refused(wait::<L, _>(ownerless.release()), Error::is_not_held, &["lock.release on \"ownerless\"", "not held"]);
     refused(wait::<L, _>(manager.lock("ownerless")), Error::is_wrong_setup, &["ownerless", "owned"]);
     refused(wait::<L, _>(manager.rlock("lock")), Error::is_wrong_setup, &["reentrant"]);
-    refused(wait::<L, _>(manager.event("lock")), Error::is_wrong_kind, &["\"lock\" is a lock, not a event"]);
+    refused(wait::<L, _>(manager.event("lock")), Error::is_wrong_kind, &["\"lock\" is a lock, not an event"]);
 
     let rlock = wait::<L, _>(manager.rlock("rlock")).unwrap().with_holder(one);
     let outer = wait::<L, _>(rlock.acquire()).unwrap();
