@@ -1,7 +1,8 @@
 //! The async proxies: the same methods, each of which gives a future.
 //!
 //! All calls of a manager share one connection, which a task on the tokio runtime serves. Dropping a
-//! call's future cancels the call.
+//! call's future cancels the call; but what a guard, a permit or a lease has begun to give back is given
+//! back in any case.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -34,7 +35,7 @@ use manager_protocol::Row;
 
 use self::driver::Driver;
 pub use self::manager::Manager;
-use crate::calls::{Calls, Outcomes};
+use crate::calls::{Calls, Outcomes, Raw};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Reason, Result};
 use crate::link::{Answer, DirectLink, Link, Target, thread_number};
@@ -151,6 +152,11 @@ impl Async {
         let outcome = tokio::time::timeout(self.timeout, work).await;
         outcome.map_err(|_| Error::new(Reason::Timeout(self.timeout)))
     }
+
+    /// The answer to a call, if it comes in time.
+    async fn answer(&self, row: Row, call: impl Future<Output = Result<Raw>>) -> Result<Raw> {
+        self.within(call).await.unwrap_or_else(|late| Err(late.unanswered(row.effect)))
+    }
 }
 
 impl Link for Async {
@@ -167,12 +173,8 @@ impl Link for Async {
         encode(&mut arguments);
         let target = target.clone();
         Box::pin(async move {
-            let call = self.driver.call(row, target.object(), arguments);
-            let outcome = match self.within(call).await {
-                Ok(outcome) => outcome,
-                Err(late) => Err(late.unanswered(row.effect)),
-            };
-            outcome.and_then(|raw| decode(raw.answer())).map_err(|error| error.during(row, &target))
+            let answered = self.answer(row, self.driver.call(row, target.object(), arguments)).await;
+            answered.and_then(|raw| decode(raw.answer())).map_err(|error| error.during(row, &target))
         })
     }
 
@@ -229,10 +231,26 @@ impl DirectLink for Async {
         }
     }
 
+    fn insist(
+        &self,
+        target: &Target,
+        row: Row,
+        encode: impl FnOnce(&mut Vec<u8>),
+    ) -> impl Future<Output = Result<()>> + Send {
+        let mut arguments = Vec::new();
+        encode(&mut arguments);
+        let target = target.clone();
+        async move {
+            // With the task before anything is awaited.
+            let call = self.driver.insist(row, target.object(), arguments);
+            self.answer(row, call).await.map(drop).map_err(|error| error.during(row, &target))
+        }
+    }
+
     fn detach(&self, target: &Target, row: Row, encode: impl FnOnce(&mut Vec<u8>)) {
         let mut arguments = Vec::new();
         encode(&mut arguments);
-        self.driver.detach(row, target.object(), arguments);
+        drop(self.driver.detach(row, target.object(), arguments));
     }
 
     fn era(&self) -> u64 {

@@ -264,6 +264,15 @@ impl DirectLink for Blocking {
         thread_number()
     }
 
+    fn insist(
+        &self,
+        target: &Target,
+        row: Row,
+        encode: impl FnOnce(&mut Vec<u8>),
+    ) -> impl Future<Output = Result<()>> + Send {
+        ready(self.call(target, row, encode, |_| Ok(())))
+    }
+
     fn detach(&self, target: &Target, row: Row, encode: impl FnOnce(&mut Vec<u8>)) {
         // Who drops something cannot be told.
         let _ = self.driver.call(row, target.object(), encode, |_| Ok(()), Deadline::after(self.timeout));

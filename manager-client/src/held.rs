@@ -15,30 +15,15 @@ use crate::link::DirectLink;
 pub(crate) struct Held<L: DirectLink, O: Operation + 'static> {
     handle: Handle<L>,
     number: u64,
-    back: Back<O>,
+    /// The operation by which it goes back.
+    back: fn(u64) -> O,
     is_held: bool,
     /// The session that has the right. A fork copies what is in memory, but not the right.
     era: u64,
 }
 
-/// The operation by which something goes back.
-pub(crate) enum Back<O> {
-    /// The server refuses it for what went back already, so it may be sent once more.
-    Named(fn(u64) -> O),
-    /// Sent once more it would give back something else.
-    Counted(fn(u64) -> O),
-}
-
-impl<O> Back<O> {
-    fn operation(&self, number: u64) -> O {
-        match self {
-            Self::Named(operation) | Self::Counted(operation) => operation(number),
-        }
-    }
-}
-
 impl<L: DirectLink, O: Operation + 'static> Held<L, O> {
-    pub(crate) fn new(handle: &Handle<L>, number: u64, back: Back<O>) -> Self {
+    pub(crate) fn new(handle: &Handle<L>, number: u64, back: fn(u64) -> O) -> Self {
         Self { handle: handle.clone(), number, back, is_held: true, era: handle.link.era() }
     }
 
@@ -55,14 +40,22 @@ impl<L: DirectLink, O: Operation + 'static> Held<L, O> {
         self.is_held = false;
     }
 
-    /// Gives it back, and tells what came of that.
+    /// Gives it back, and tells what came of that. Once begun that goes on without who began it: sent twice,
+    /// the operation might give back something else.
     pub(crate) fn give_back<'a>(self) -> L::Wait<'a, ()> {
-        let operation = self.back.operation(self.number);
-        let again = matches!(self.back, Back::Named(_));
-        self.end(operation, again, |_| Ok(()))
+        let mut arguments = Vec::new();
+        (self.back)(self.number).encode(&mut arguments);
+        L::run(async move {
+            // All of it: a block would capture a copy of the one field, and drop the rest elsewhere.
+            let mut held = self;
+            held.check_era::<O>()?;
+            held.is_held = false;
+            let Handle { link, target } = &held.handle;
+            link.insist(target, O::ROW, |out| out.extend_from_slice(&arguments)).await
+        })
     }
 
-    /// Ends the right by another operation. If that is dropped on its way, the right goes back.
+    /// Ends the right by another operation. If that is dropped on its way, sent or not, the right goes back.
     pub(crate) fn end_with<'a, P, T>(
         self,
         operation: P,
@@ -72,32 +65,13 @@ impl<L: DirectLink, O: Operation + 'static> Held<L, O> {
         P: Operation,
         T: 'a,
     {
-        self.end(operation, true, decode)
-    }
-
-    /// `again`: whether a call that was dropped on its way, sent or not, is to be followed by the one
-    /// that gives back.
-    fn end<'a, P, T>(
-        self,
-        operation: P,
-        again: bool,
-        decode: impl for<'r> FnOnce(P::Reply<'r>) -> Result<T> + Send + 'a,
-    ) -> L::Wait<'a, T>
-    where
-        P: Operation,
-        T: 'a,
-    {
         let mut arguments = Vec::new();
         operation.encode(&mut arguments);
         L::run(async move {
-            // All of it: a block would capture a copy of the one field, and drop the rest elsewhere.
+            // All of it, as above.
             let mut held = self;
-            held.is_held = again;
+            held.check_era::<P>()?;
             let Handle { link, target } = &held.handle;
-            if held.era != link.era() {
-                held.is_held = false;
-                return Err(Error::new(Reason::SessionExpired).during(P::ROW, target));
-            }
             let encode = |out: &mut Vec<u8>| out.extend_from_slice(&arguments);
             let answered = L::future(link.call(target, P::ROW, encode, |answer| Ok(Raw::from(answer)))).await;
             let outcome = answered.and_then(|raw| raw.reply::<P>().and_then(decode));
@@ -106,13 +80,19 @@ impl<L: DirectLink, O: Operation + 'static> Held<L, O> {
             outcome
         })
     }
+
+    /// Fails if the session that has the right is no more.
+    fn check_era<P: Operation>(&self) -> Result<()> {
+        let Handle { link, target } = &self.handle;
+        if self.era == link.era() { Ok(()) } else { Err(Error::new(Reason::SessionExpired).during(P::ROW, target)) }
+    }
 }
 
 impl<L: DirectLink, O: Operation + 'static> Drop for Held<L, O> {
     fn drop(&mut self) {
         let Handle { link, target } = &self.handle;
         if self.is_held && self.era == link.era() {
-            let operation = self.back.operation(self.number);
+            let operation = (self.back)(self.number);
             link.detach(target, O::ROW, |out| operation.encode(out));
         }
     }

@@ -62,6 +62,17 @@ pub trait DirectLink: Link {
     /// Who holds what its holder may take again: this thread, or the task if there is one.
     fn reentrant_holder(&self) -> u64;
 
+    /// Makes a change whose result is of no interest: for what is given back.
+    ///
+    /// Once the future was polled the change is made, also if the future is dropped or the time is over.
+    /// `encode` is run before this returns. An error is given [`Error::during`] this row and target.
+    fn insist(
+        &self,
+        target: &Target,
+        row: Row,
+        encode: impl FnOnce(&mut Vec<u8>),
+    ) -> impl Future<Output = Result<()>> + Send;
+
     /// Sends a change without waiting for its answer, if the link can: for what is let go by a drop.
     ///
     /// Nobody is told if it fails.

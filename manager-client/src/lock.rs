@@ -15,7 +15,6 @@ use crate::blocking::Blocking;
 use crate::common::common;
 use crate::error::Result;
 use crate::handle::Handle;
-use crate::held::Back;
 use crate::holder::Holder;
 use crate::link::{DirectLink, Link};
 use crate::owned::owned;
@@ -79,7 +78,7 @@ impl<L: DirectLink> ManagerLock<L> {
         then: impl FnOnce(Option<LockGuard<L>>) -> Result<T> + Send + 'a,
     ) -> L::Wait<'a, T> {
         let holder = self.holder.map_or_else(|| self.handle.link.holder(), Holder::number);
-        take(&self.handle, wait, holder, Back::Named(|holder| lock::Release { holder }), then)
+        take(&self.handle, wait, holder, then)
     }
 }
 
@@ -88,12 +87,11 @@ pub(crate) fn take<'a, L: DirectLink, T: 'a>(
     handle: &'a Handle<L>,
     wait: Duration,
     holder: u64,
-    back: Back<lock::Release>,
     then: impl FnOnce(Option<LockGuard<L>>) -> Result<T> + Send + 'a,
 ) -> L::Wait<'a, T> {
     handle.waiting(
         wait,
         |timeout_ms| Ok(lock::Acquire { holder, timeout_ms }),
-        move |grant| then(grant.map(|grant| LockGuard::new(handle, holder, back, grant))),
+        move |grant| then(grant.map(|grant| LockGuard::new(handle, holder, grant))),
     )
 }

@@ -26,7 +26,7 @@ use crate::argument::{Argument, cannot_decode};
 use crate::blocking::Blocking;
 use crate::error::Result;
 use crate::handle::{Handle, late};
-use crate::held::{Back, Held};
+use crate::held::Held;
 use crate::link::DirectLink;
 
 /// An end of a pipe in the server: it sends messages of one type and receives those of another.
@@ -78,7 +78,7 @@ impl<S, R, L: DirectLink> PipeEnd<S, R, L> {
             Side::Left => |_| Close { side: Side::Left },
             Side::Right => |_| Close { side: Side::Right },
         };
-        Self { held: Held::new(handle, u8::from(side).into(), Back::Named(back)), side, messages: PhantomData }
+        Self { held: Held::new(handle, u8::from(side).into(), back), side, messages: PhantomData }
     }
 
     /// The name that the pipe was opened by.

@@ -8,7 +8,6 @@ use crate::blocking::Blocking;
 use crate::common::common;
 use crate::error::Result;
 use crate::handle::Handle;
-use crate::held::Back;
 use crate::holder::Holder;
 use crate::link::{DirectLink, Link};
 use crate::lock::{LockGuard, take};
@@ -68,6 +67,6 @@ impl<L: DirectLink> ManagerRLock<L> {
         then: impl FnOnce(Option<LockGuard<L>>) -> Result<T> + Send + 'a,
     ) -> L::Wait<'a, T> {
         let holder = self.holder.map_or_else(|| self.handle.link.reentrant_holder(), Holder::number);
-        take(&self.handle, wait, holder, Back::Counted(|holder| lock::Release { holder }), then)
+        take(&self.handle, wait, holder, then)
     }
 }

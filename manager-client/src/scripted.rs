@@ -35,6 +35,8 @@ pub(crate) struct Asked {
     pub(crate) arguments: Vec<u8>,
     /// How long the call may take; none for one whose answer nobody waits for.
     pub(crate) timeout: Option<Duration>,
+    /// Whether it is made also if its future is dropped.
+    pub(crate) insisted: bool,
 }
 
 impl Scripted {
@@ -59,17 +61,37 @@ impl Scripted {
         std::mem::take(&mut self.script.lock().unwrap().asked)
     }
 
-    /// The operations of the calls made since, those marked whose answer nobody waits for.
+    /// The operations of the calls made since, those marked that are made whoever waits for the answer.
     pub(crate) fn operations(&self) -> Vec<String> {
         let name = |asked: Asked| match asked.timeout {
+            Some(_) if asked.insisted => format!("{} (insisted)", asked.operation),
             Some(_) => asked.operation.to_owned(),
             None => format!("{} (detached)", asked.operation),
         };
         self.asked().into_iter().map(name).collect()
     }
 
-    fn note(&self, row: Row, arguments: Vec<u8>, timeout: Option<Duration>) {
-        self.script.lock().unwrap().asked.push(Asked { operation: row.name, arguments, timeout });
+    fn note(&self, row: Row, arguments: Vec<u8>, timeout: Option<Duration>, insisted: bool) {
+        self.script.lock().unwrap().asked.push(Asked { operation: row.name, arguments, timeout, insisted });
+    }
+
+    /// Notes a call when it is polled first, and takes its answer.
+    async fn ask<T>(
+        self,
+        target: Target,
+        row: Row,
+        arguments: Vec<u8>,
+        insisted: bool,
+        decode: impl FnOnce(Answer<'_>) -> Result<T>,
+    ) -> Result<T> {
+        self.note(row, arguments, Some(self.timeout), insisted);
+        let next = self.script.lock().unwrap().answers.pop_front();
+        let outcome = match next {
+            Some(Ok(result)) => decode(Answer { version: 1, result: &result }),
+            Some(Err(code)) => Err(manager_protocol::Error::new(code, "refused").into()),
+            None => pending().await,
+        };
+        outcome.map_err(|error| error.during(row, &target))
     }
 }
 
@@ -87,17 +109,7 @@ impl Link for Scripted {
     ) -> Wait<'a, T> {
         let mut arguments = Vec::new();
         encode(&mut arguments);
-        let target = target.clone();
-        Box::pin(async move {
-            self.note(row, arguments, Some(self.timeout));
-            let next = self.script.lock().unwrap().answers.pop_front();
-            let outcome = match next {
-                Some(Ok(result)) => decode(Answer { version: 1, result: &result }),
-                Some(Err(code)) => Err(manager_protocol::Error::new(code, "refused").into()),
-                None => pending().await,
-            };
-            outcome.map_err(|error| error.during(row, &target))
-        })
+        Box::pin(self.clone().ask(target.clone(), row, arguments, false, decode))
     }
 
     fn fail<'a, T: 'a>(&'a self, error: Error) -> Wait<'a, T> {
@@ -142,10 +154,21 @@ impl DirectLink for Scripted {
         1
     }
 
+    fn insist(
+        &self,
+        target: &Target,
+        row: Row,
+        encode: impl FnOnce(&mut Vec<u8>),
+    ) -> impl Future<Output = Result<()>> + Send {
+        let mut arguments = Vec::new();
+        encode(&mut arguments);
+        self.clone().ask(target.clone(), row, arguments, true, |_| Ok(()))
+    }
+
     fn detach(&self, _: &Target, row: Row, encode: impl FnOnce(&mut Vec<u8>)) {
         let mut arguments = Vec::new();
         encode(&mut arguments);
-        self.note(row, arguments, None);
+        self.note(row, arguments, None, false);
     }
 }
 

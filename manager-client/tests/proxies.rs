@@ -1,8 +1,10 @@
 //! The proxies against a real server: what one process can show of them, blocking and async.
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use manager_client::{Error, Manager, Swap, aio};
+use manager_client::{Error, Holder, Manager, Swap, aio};
 
 #[test]
 fn no_update_is_lost_by_closures_that_race() -> Result<(), Error> {
@@ -285,6 +287,68 @@ async fn async_calls_on_one_thread() -> Result<(), Error> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn async_calls_on_several_threads() -> Result<(), Error> {
     async_calls().await
+}
+
+/// Polls a call once and drops it, as `select!` does when another branch is ready.
+async fn begin_and_drop(mut call: aio::BoxFuture<'_, ()>) {
+    assert!(poll_fn(|context| Poll::Ready(call.as_mut().poll(context).is_pending())).await);
+}
+
+/// How a guard is let go: by a release that is dropped, or by one that has no time.
+const HASTES: [(bool, Duration); 2] = [(true, Duration::from_secs(30)), (false, Duration::ZERO)];
+
+async fn let_go(is_dropped: bool, release: aio::BoxFuture<'_, ()>) {
+    if is_dropped {
+        begin_and_drop(release).await;
+    } else if let Err(error) = release.await {
+        assert!(error.is_timeout() && error.is_outcome_unknown(), "{error}");
+    }
+}
+
+/// Longer than anything takes here.
+const LONG: Duration = Duration::from_secs(5);
+
+#[tokio::test]
+async fn a_permit_whose_release_is_dropped_is_available_again() -> Result<(), Error> {
+    let manager = aio::Manager::start().await?;
+    let downloads = manager.semaphore("downloads", 1).await?;
+    for (is_dropped, timeout) in HASTES {
+        let permit = downloads.with_timeout(timeout).acquire().await?;
+        let_go(is_dropped, permit.release()).await;
+        let permit = downloads.acquire_timeout(LONG).await?.expect("the permit is back");
+        permit.release().await?;
+        assert_eq!(downloads.status().await?.available, 1, "given back once");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_reentrant_lock_whose_release_is_dropped_goes_back_once() -> Result<(), Error> {
+    let manager = aio::Manager::start().await?;
+    let (mine, other) = (Holder::new(), Holder::new());
+    let settings = manager.rlock("settings").await?;
+    for (is_dropped, timeout) in HASTES {
+        let ours = settings.with_timeout(timeout).with_holder(mine);
+        let (outer, inner) = (ours.acquire().await?, ours.acquire().await?);
+        let_go(is_dropped, inner.release()).await;
+        assert!(settings.with_holder(other).try_acquire().await?.is_none(), "the outer guard has it");
+        let_go(is_dropped, outer.release()).await;
+        let guard = settings.with_holder(other).acquire_timeout(LONG).await?.expect("the lock is free");
+        guard.release().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_ownerless_lock_whose_release_is_dropped_is_free_again() -> Result<(), Error> {
+    let manager = aio::Manager::start().await?;
+    let turn = manager.ownerless_lock("turn").await?;
+    for (is_dropped, timeout) in HASTES {
+        let guard = turn.with_timeout(timeout).guard().await?;
+        let_go(is_dropped, guard.release()).await;
+        turn.guard_timeout(LONG).await?.expect("the lock is free").release().await?;
+    }
+    Ok(())
 }
 
 #[test]

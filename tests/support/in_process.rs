@@ -239,6 +239,15 @@ impl DirectLink for InProcess {
         thread_number()
     }
 
+    fn insist(
+        &self,
+        target: &Target,
+        row: Row,
+        encode: impl FnOnce(&mut Vec<u8>),
+    ) -> impl Future<Output = Result<()>> + Send {
+        ready(self.call(target, row, encode, |_| Ok(())))
+    }
+
     fn detach(&self, target: &Target, row: Row, encode: impl FnOnce(&mut Vec<u8>)) {
         let _ = self.call(target, row, encode, |_| Ok(()));
     }

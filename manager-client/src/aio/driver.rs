@@ -1,6 +1,7 @@
 //! What all async calls of a manager share: the way to the task that serves the session.
 
 use std::collections::VecDeque;
+use std::future::Future;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwapOption, Guard};
@@ -33,17 +34,20 @@ pub(crate) struct Driver {
 #[derive(Debug)]
 struct Lane {
     calls: mpsc::Sender<Request>,
-    /// One for each call or guard that was dropped, so no more than there are of those.
+    /// One for each call that was dropped and each guard that was let go, so no more than there are of those.
     orders: mpsc::UnboundedSender<Order>,
     /// Of the process that the task is in: a fork has none of the runtime's threads.
     session: Arc<Session>,
 }
 
+/// Where the outcome of a request comes.
+type Outcome = oneshot::Receiver<Result<Raw>>;
+
 /// A call that was queued. Dropping it cancels the call.
 struct Started {
     id: u64,
     effect: Effect,
-    outcome: oneshot::Receiver<Result<Raw>>,
+    outcome: Outcome,
     lane: Arc<Lane>,
     done: bool,
 }
@@ -96,21 +100,36 @@ impl Driver {
         }
     }
 
-    /// Sends a change whose answer nobody waits for, if there is a task to send it or a runtime to
-    /// start one on.
-    pub(crate) fn detach(&self, row: Row, object: ObjectId, arguments: Vec<u8>) {
+    /// A change that is made from now on, also if the future is dropped.
+    pub(crate) fn insist(
+        &self,
+        row: Row,
+        object: ObjectId,
+        arguments: Vec<u8>,
+    ) -> impl Future<Output = Result<Raw>> + Send + use<> {
+        let outcome = self.detach(row, object, arguments);
+        async move {
+            let Some(outcome) = outcome else { return Err(Error::new(Reason::Broken)) };
+            outcome.await.unwrap_or_else(|_| Err(Error::new(Reason::Broken).unanswered(row.effect)))
+        }
+    }
+
+    /// Hands a change to the task, which makes it whether or not somebody waits for the outcome. `None` if
+    /// there is no task, and no runtime to start one on.
+    pub(crate) fn detach(&self, row: Row, object: ObjectId, mut arguments: Vec<u8>) -> Option<Outcome> {
         let runtime = Handle::try_current().ok();
-        let mut arguments = arguments;
-        while let Some(lane) = self.lane(|| runtime.clone()) {
+        loop {
+            let lane = self.lane(|| runtime.clone())?;
             let id = lane.session.begin(row.effect);
-            let request = Request { id, row, object, arguments, ordered: false, sent: false, reply: None };
+            let (reply, outcome) = oneshot::channel();
+            let request = Request { id, row, object, arguments, ordered: false, detached: true, sent: false, reply };
             match lane.orders.send(Order::Detached(request)) {
                 // The task has just come to its end.
                 Err(mpsc::error::SendError(Order::Detached(request))) => {
                     lane.session.finish(id);
                     arguments = request.arguments;
                 }
-                Ok(()) | Err(mpsc::error::SendError(Order::Cancel { .. })) => return,
+                Ok(()) | Err(mpsc::error::SendError(Order::Cancel { .. })) => return Some(outcome),
             }
         }
     }
@@ -123,7 +142,7 @@ impl Driver {
             let (reply, outcome) = oneshot::channel();
             // Made before anything is awaited: dropped meanwhile, the call is over.
             let mut started = Started { id, effect, outcome, lane, done: false };
-            let request = Request { id, row, object, arguments, ordered, sent: false, reply: Some(reply) };
+            let request = Request { id, row, object, arguments, ordered, detached: false, sent: false, reply };
             match started.lane.calls.send(request).await {
                 Ok(()) => return started,
                 // The task has just come to its end.

@@ -16,10 +16,12 @@ pub(crate) struct Request {
     pub(crate) arguments: Vec<u8>,
     /// Part of a batch: not to be sent before a request that was made before it.
     pub(crate) ordered: bool,
+    /// Made whether or not somebody waits for the answer; nobody but the task finishes its id.
+    pub(crate) detached: bool,
     /// Whether any of it was sent, on a connection before this one.
     pub(crate) sent: bool,
-    /// Who waits for the answer; `None` if nobody ever did.
-    pub(crate) reply: Option<oneshot::Sender<Result<Raw>>>,
+    /// Who waits for the answer.
+    pub(crate) reply: oneshot::Sender<Result<Raw>>,
 }
 
 impl Request {
@@ -33,15 +35,16 @@ impl Request {
     }
 
     pub(super) fn is_wanted(&self) -> bool {
-        self.reply.as_ref().is_none_or(|reply| !reply.is_closed())
+        self.detached || !self.reply.is_closed()
     }
 
-    /// Tells the outcome to who waits for it, if anybody does. Who has left has given an order to cancel.
+    /// Tells the outcome to who waits for it, if anybody does. Whose call it was and who has left has given
+    /// an order to cancel.
     pub(super) fn settle(self, session: &Session, outcome: Result<Raw>) {
-        match self.reply {
-            Some(reply) => drop(reply.send(outcome)),
-            None => session.finish(self.id),
+        if self.detached {
+            session.finish(self.id);
         }
+        drop(self.reply.send(outcome));
     }
 
     pub(super) fn fail(self, session: &Session, error: &Error) {
@@ -56,6 +59,6 @@ impl Request {
 pub(crate) enum Order {
     /// Nobody will take the answer.
     Cancel { id: u64, change: bool },
-    /// A change whose answer nobody waits for.
+    /// A change that is made whether or not somebody waits for its answer.
     Detached(Request),
 }

@@ -2,12 +2,13 @@
 
 use std::sync::mpsc;
 
-use manager_protocol::{Cancel, FrameKind, Operation, RequestHeader, decode_body, dict as rows};
+use manager_protocol::{Cancel, FrameKind, Operation, RequestHeader, decode_body, dict as rows, semaphore};
 use tokio::sync::mpsc as channel;
 
 use super::*;
 use crate::fake::{Fake, reply};
 use crate::faults::{LONG, dict};
+use crate::handle::Handle;
 
 #[tokio::test]
 async fn a_call_dropped_after_its_answer_arrived_is_cancelled() {
@@ -152,6 +153,43 @@ fn a_detached_change_goes_in_front_of_later_calls() {
     });
     assert_eq!(is_seen.recv().unwrap(), rows::Clear::ROW.number);
     assert_eq!(is_seen.recv().unwrap(), rows::Len::ROW.number);
+}
+
+#[tokio::test]
+async fn a_permit_whose_release_is_dropped_goes_back_over_a_lost_connection() {
+    let (seen, mut is_seen) = channel::unbounded_channel();
+    let (cut, is_cut) = mpsc::channel();
+    let fake = Fake::start(move |index, mut peer| {
+        peer.greet(1);
+        while let Some((kind, body)) = peer.message() {
+            assert_ne!(kind, FrameKind::Cancel);
+            if kind != FrameKind::Request {
+                continue;
+            }
+            let request = RequestHeader::parse(&body).unwrap();
+            if request.operation == semaphore::Acquire::ROW.number {
+                peer.send(&reply(request.id, &[0xc3]));
+                continue;
+            }
+            seen.send((index, request.id)).unwrap();
+            if index == 0 {
+                return is_cut.recv().unwrap();
+            }
+            peer.send(&reply(request.id, &[0xc0]));
+        }
+    });
+    let manager = Manager::connect(fake.path()).await.unwrap();
+    let target = Target::new(1, Some("downloads".into()), manager.link().epoch());
+    let downloads = ManagerSemaphore::new(Handle { link: manager.link().clone(), target });
+    let mut release = downloads.acquire().await.unwrap().release();
+    assert!(std::future::poll_fn(|context| std::task::Poll::Ready(release.as_mut().poll(context).is_pending())).await);
+    let (connection, id) = is_seen.recv().await.unwrap();
+    assert_eq!(connection, 0);
+    drop(release);
+    cut.send(()).unwrap();
+    // Answered in turn, and behind what is sent again.
+    manager.ping().await.unwrap();
+    assert_eq!(is_seen.try_recv(), Ok((1, id)));
 }
 
 #[test]

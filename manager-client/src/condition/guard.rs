@@ -9,7 +9,7 @@ use manager_protocol::lock::Grant;
 use crate::blocking::Blocking;
 use crate::error::Result;
 use crate::handle::{Handle, MARGIN, late};
-use crate::held::{Back, Held};
+use crate::held::Held;
 use crate::link::DirectLink;
 
 /// A condition's lock that was acquired: dropped, it lets the lock go.
@@ -27,7 +27,7 @@ pub struct ConditionGuard<L: DirectLink = Blocking> {
 
 impl<L: DirectLink> ConditionGuard<L> {
     pub(crate) fn new(handle: &Handle<L>, holder: u64, grant: Grant) -> Self {
-        Self { held: Held::new(handle, holder, Back::Named(|holder| Release { holder })), grant }
+        Self { held: Held::new(handle, holder, |holder| Release { holder }), grant }
     }
 
     /// Lets the lock go, waits to be notified, and acquires the lock again.

@@ -6,7 +6,7 @@ use manager_protocol::lock::{Grant, Release};
 
 use crate::blocking::Blocking;
 use crate::handle::Handle;
-use crate::held::{Back, Held};
+use crate::held::Held;
 use crate::link::DirectLink;
 
 /// A lock that was acquired: dropped, it lets the lock go.
@@ -23,8 +23,8 @@ pub struct LockGuard<L: DirectLink = Blocking> {
 }
 
 impl<L: DirectLink> LockGuard<L> {
-    pub(crate) fn new(handle: &Handle<L>, holder: u64, back: Back<Release>, grant: Grant) -> Self {
-        Self { held: Held::new(handle, holder, back), grant }
+    pub(crate) fn new(handle: &Handle<L>, holder: u64, grant: Grant) -> Self {
+        Self { held: Held::new(handle, holder, |holder| Release { holder }), grant }
     }
 
     /// Leaves the lock as it is.

@@ -9,7 +9,6 @@ use crate::blocking::Blocking;
 use crate::common::common;
 use crate::error::Result;
 use crate::handle::{Handle, late};
-use crate::held::Back;
 use crate::link::{DirectLink, Link};
 
 /// A lock in the server that nobody owns: one may acquire it and another let it go.
@@ -162,7 +161,7 @@ impl<L: DirectLink> OwnerlessLock<L> {
         wait: Duration,
         then: impl FnOnce(Option<LockGuard<L>>) -> Result<T> + Send + 'a,
     ) -> L::Wait<'a, T> {
-        take(&self.handle, wait, NOBODY, Back::Counted(|holder| lock::Release { holder }), then)
+        take(&self.handle, wait, NOBODY, then)
     }
 }
 

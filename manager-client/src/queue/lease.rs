@@ -13,7 +13,7 @@ use crate::argument::cannot_decode;
 use crate::blocking::Blocking;
 use crate::error::Result;
 use crate::handle::{Handle, milliseconds};
-use crate::held::{Back, Held};
+use crate::held::Held;
 use crate::link::DirectLink;
 
 impl<T, L> ManagerQueue<T, L>
@@ -87,7 +87,7 @@ where
         let reserve = |timeout_ms| Ok(Reserve { lease_ms, timeout_ms });
         self.handle.waiting(wait, reserve, |lease| {
             // First, so that an item that does not decode comes back.
-            let held = Held::new(&self.handle, lease.lease, Back::Named(|lease| Release { lease }));
+            let held = Held::new(&self.handle, lease.lease, |lease| Release { lease });
             let value = lease.value.decode().map_err(cannot_decode)?;
             Ok(Lease { value, deliveries: lease.deliveries, held })
         })

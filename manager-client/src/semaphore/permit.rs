@@ -6,7 +6,7 @@ use manager_protocol::semaphore::Release;
 
 use crate::blocking::Blocking;
 use crate::handle::Handle;
-use crate::held::{Back, Held};
+use crate::held::Held;
 use crate::link::DirectLink;
 
 /// A permit that was acquired: dropped, it is given back.
@@ -23,7 +23,7 @@ pub struct Permit<L: DirectLink = Blocking> {
 
 impl<L: DirectLink> Permit<L> {
     pub(crate) fn new(handle: &Handle<L>) -> Self {
-        Self { held: Held::new(handle, 0, Back::Counted(|_| Release {})) }
+        Self { held: Held::new(handle, 0, |_| Release {}) }
     }
 
     /// Gives the permit back.
