@@ -160,12 +160,12 @@ impl Driver {
     /// Tells the server that the session ends.
     fn leave(&self, session: &Session) {
         while let Some(connection) = self.idle.take(session) {
-            if connection.leave() {
+            if connection.leave(session) {
                 return;
             }
         }
         if let Ok(connection) = Connection::open(&self.endpoint, session, Deadline::after(LEAVING)) {
-            connection.leave();
+            connection.leave(session);
         }
     }
 }

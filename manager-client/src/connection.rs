@@ -232,11 +232,18 @@ impl Connection {
         let _ = self.write(&mut 0);
     }
 
-    /// Tells the server that the session ends; whether that was sent.
-    pub(crate) fn leave(mut self) -> bool {
+    /// Tells the server that the session ends, and before that which answers were taken; whether that was
+    /// sent.
+    pub(crate) fn leave(mut self, session: &Session) -> bool {
+        let news = session.take_last_news(self.limits);
+        news.write(&mut self.outbox);
         write_control(&mut self.outbox, FrameKind::Leave, &Leave());
         let mut written = 0;
-        self.write(&mut written).is_ok() && written == self.outbox.len()
+        let is_told = self.write(&mut written).is_ok() && written == self.outbox.len();
+        if !is_told {
+            session.give_up(news.cancels);
+        }
+        is_told
     }
 
     /// Writes what is queued, and reads until `look` has found what it wants.

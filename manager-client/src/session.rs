@@ -229,6 +229,15 @@ impl Session {
         Some(changes.tell(self.next_id.load(Ordering::Relaxed), limits))
     }
 
+    /// Takes all that is to be told in front of a [`Leave`](manager_protocol::Leave): what the server takes
+    /// for not delivered otherwise, it takes back.
+    pub(crate) fn take_last_news(&self, limits: Limits) -> News {
+        let mut changes = self.changes();
+        self.news.store(false, Ordering::Relaxed);
+        changes.unsure = true;
+        changes.tell(self.next_id.load(Ordering::Relaxed), limits)
+    }
+
     /// A batch's share of the calls that may be under way at a time.
     pub(crate) fn share(&self) -> Share<'_> {
         self.batches.fetch_add(1, Ordering::Relaxed);

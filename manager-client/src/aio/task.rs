@@ -354,9 +354,12 @@ impl Task {
         if self.wire.is_none() && self.session.can_leave() {
             let opened = tokio::time::timeout(LEAVING, Wire::open(&self.endpoint, &self.session)).await;
             self.wire = opened.ok().and_then(Result::ok);
+            if let Some(wire) = &mut self.wire {
+                self.cancelling.iter().for_each(|(id, _)| wire.put_cancel(*id));
+            }
         }
         if let Some(wire) = self.wire.take() {
-            wire.leave().await;
+            wire.leave(&self.session).await;
         }
     }
 }
@@ -380,7 +383,10 @@ impl Drop for Task {
             self.accept(request);
         }
         if let Some(wire) = &mut self.wire {
-            wire.try_flush(nobody_left);
+            if nobody_left {
+                wire.put_leave(&self.session);
+            }
+            wire.try_flush();
         }
         let error = self.error.clone();
         self.lose(&error);

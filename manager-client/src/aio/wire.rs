@@ -210,11 +210,17 @@ impl Wire {
         }
     }
 
+    /// Puts that the session ends, and before that which answers were taken.
+    pub(crate) fn put_leave(&mut self, session: &Session) {
+        session.take_last_news(self.limits).write(&mut self.outbox);
+        write_control(&mut self.outbox, FrameKind::Leave, &Leave());
+    }
+
     /// Tells the server that the session ends, after all that was put, and waits for it to close the
     /// stream: it would not read on if it could not write.
-    pub(crate) async fn leave(mut self) {
+    pub(crate) async fn leave(mut self, session: &Session) {
+        self.put_leave(session);
         let parting = async {
-            write_control(&mut self.outbox, FrameKind::Leave, &Leave());
             self.stream.write_all(&self.outbox[self.written..]).await?;
             self.stream.shutdown().await?;
             while self.stream.read(self.inbox.room()).await? > 0 {}
@@ -224,11 +230,8 @@ impl Wire {
         let _ = tokio::time::timeout(LEAVING, parting).await;
     }
 
-    /// Writes what can be written at once, and that the session ends if it does.
-    pub(crate) fn try_flush(&mut self, leave: bool) {
-        if leave {
-            write_control(&mut self.outbox, FrameKind::Leave, &Leave());
-        }
+    /// Writes what can be written at once.
+    pub(crate) fn try_flush(&mut self) {
         // If the end cannot be told, the session ends by itself after a while.
         if let Ok(count) = self.stream.try_write(&self.outbox[self.written..]) {
             self.written += count;

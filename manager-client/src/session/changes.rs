@@ -51,7 +51,7 @@ impl Changes {
     }
 }
 
-/// What a connection is to tell in front of its next request.
+/// What a connection is to tell in front of its next request, or of its end.
 #[derive(Debug)]
 pub(crate) struct News {
     pub(super) acknowledge: Option<Acknowledge>,
@@ -61,11 +61,11 @@ pub(crate) struct News {
 
 impl News {
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        if let Some(acknowledge) = &self.acknowledge {
-            write_control(out, FrameKind::Acknowledge, acknowledge);
-        }
         for &id in &self.cancels {
             write_control(out, FrameKind::Cancel, &Cancel { id });
+        }
+        if let Some(acknowledge) = &self.acknowledge {
+            write_control(out, FrameKind::Acknowledge, acknowledge);
         }
     }
 }
