@@ -190,3 +190,72 @@ fn times_and_counts_that_make_no_sense_are_refused() {
         assert_eq!(code(&raw.ask(&frame).unwrap_err()), Code::NotHeld);
     }
 }
+
+#[test]
+fn waits_that_are_asked_for_again_while_their_connection_ends_are_all_answered() {
+    const WAITS: u64 = 50;
+    let server = server();
+    for round in 0..30 {
+        let (mut first, welcome) = join(server.socket(), SessionChoice::New(true));
+        let (mut second, _) = join(server.socket(), again(&welcome));
+        let object = second.open(&format!("event {round}"), Kind::Event);
+        let wait = |id| request(id, object, event::Wait { timeout_ms: None });
+        (0..WAITS).for_each(|id| first.send(&wait(id)));
+        first.ping();
+        drop(first);
+        (0..WAITS).for_each(|id| second.send(&wait(id)));
+        second.send(&request(WAITS, object, event::Set {}));
+        let mut answered: Vec<u64> = (0..=WAITS).map(|_| second.answer().0).collect();
+        answered.sort_unstable();
+        assert_eq!(answered, (0..=WAITS).collect::<Vec<_>>());
+        second.send(&control(FrameKind::Leave, &Leave()));
+    }
+}
+
+#[test]
+fn what_was_not_read_is_taken_back_when_the_session_is_left() {
+    let server = server();
+    let (mut first, welcome) = join(server.socket(), SessionChoice::New(true));
+    let mut other = Raw::greeted(server.socket());
+    let [queue, lock] = [("queue", Kind::Queue), ("lock", Kind::Lock)].map(|(name, kind)| other.open(name, kind));
+    other.call(queue, queue::Put { value: Encoded::Borrowed(ONE), priority: None, timeout_ms: None });
+    let (mut second, _) = join(server.socket(), again(&welcome));
+    let get = request(1, queue, queue::Get { timeout_ms: None });
+    // At once: whatever is heard of a client later says that it has what was sent before.
+    first.send(&[get, request(2, lock, lock::Acquire { holder: 1, timeout_ms: None })].concat());
+    // Both are granted; nobody reads that.
+    let status: lock::LockStatus = loop {
+        let status: lock::LockStatus = decoded(&second.call(lock, lock::Status {}));
+        if status.held {
+            break status;
+        }
+    };
+    assert_eq!(status.token, 1);
+    drop(first);
+    second.send(&control(FrameKind::Leave, &Leave()));
+    let grant = other.call(lock, lock::Acquire { holder: 1, timeout_ms: None });
+    assert_eq!(decoded::<Option<Grant>>(&grant), Some(Grant { token: 2, owner_died: false }));
+    assert_eq!(other.call(queue, queue::Get { timeout_ms: None }).result[..2], [0xc4, 0x01]);
+}
+
+#[test]
+fn a_large_item_that_was_read_in_part_returns() {
+    let server = server();
+    let (mut first, welcome) = join(server.socket(), SessionChoice::New(true));
+    let mut other = Raw::greeted(server.socket());
+    let object = other.open("queue", Kind::Queue);
+    let item = manager_protocol::encode_value(&"x".repeat(10_000_000)).unwrap();
+    other.call(object, queue::Put { value: Encoded::from(&item), priority: None, timeout_ms: None });
+    let (mut second, _) = join(server.socket(), again(&welcome));
+    first.send(&request(1, object, queue::Get { timeout_ms: None }));
+    // More is heard of the client while the reply is on its way.
+    assert_eq!(first.receive().map(|frame| frame.0), Some(FrameKind::ReplyPart));
+    first.send(&request(2, 0, manager::Ping {}));
+    for _ in 0..10 {
+        assert!(first.receive().is_some());
+    }
+    drop(first);
+    second.send(&control(FrameKind::Leave, &Leave()));
+    let returned = other.call(object, queue::Get { timeout_ms: None });
+    assert_eq!(returned.result.len(), item.len() + 5);
+}
