@@ -318,3 +318,6 @@ mod tests;
 
 #[cfg(test)]
 mod cuts;
+
+#[cfg(test)]
+mod ends;
