@@ -122,7 +122,8 @@ impl Driver {
             let lane = self.lane(|| runtime.clone())?;
             let id = lane.session.begin(row.effect);
             let (reply, outcome) = oneshot::channel();
-            let request = Request { id, row, object, arguments, ordered: false, detached: true, sent: false, reply };
+            let detached = Some(lane.session.generation());
+            let request = Request { id, row, object, arguments, ordered: false, detached, sent: false, reply };
             match lane.orders.send(Order::Detached(request)) {
                 // The task has just come to its end.
                 Err(mpsc::error::SendError(Order::Detached(request))) => {
@@ -142,7 +143,7 @@ impl Driver {
             let (reply, outcome) = oneshot::channel();
             // Made before anything is awaited: dropped meanwhile, the call is over.
             let mut started = Started { id, effect, outcome, lane, done: false };
-            let request = Request { id, row, object, arguments, ordered, detached: false, sent: false, reply };
+            let request = Request { id, row, object, arguments, ordered, detached: None, sent: false, reply };
             match started.lane.calls.send(request).await {
                 Ok(()) => return started,
                 // The task has just come to its end.

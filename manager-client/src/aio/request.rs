@@ -16,8 +16,9 @@ pub(crate) struct Request {
     pub(crate) arguments: Vec<u8>,
     /// Part of a batch: not to be sent before a request that was made before it.
     pub(crate) ordered: bool,
-    /// Made whether or not somebody waits for the answer; nobody but the task finishes its id.
-    pub(crate) detached: bool,
+    /// Made whether or not somebody waits for the answer; nobody but the task finishes its id. It gives
+    /// back what a generation of the session had, and is of no use to another.
+    pub(crate) detached: Option<u32>,
     /// Whether any of it was sent, on a connection before this one.
     pub(crate) sent: bool,
     /// Who waits for the answer.
@@ -35,13 +36,13 @@ impl Request {
     }
 
     pub(super) fn is_wanted(&self) -> bool {
-        self.detached || !self.reply.is_closed()
+        self.detached.is_some() || !self.reply.is_closed()
     }
 
     /// Tells the outcome to who waits for it, if anybody does. Whose call it was and who has left has given
     /// an order to cancel.
     pub(super) fn settle(self, session: &Session, outcome: Result<Raw>) {
-        if self.detached {
+        if self.detached.is_some() {
             session.finish(self.id);
         }
         drop(self.reply.send(outcome));

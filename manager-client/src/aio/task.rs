@@ -244,6 +244,11 @@ impl Task {
             }
             return;
         }
+        if request.detached.is_some_and(|generation| generation != wire.generation()) {
+            // The session that it gives something back to has ended, and with it what it had.
+            self.under_way -= usize::from(request.is_counted());
+            return request.fail(&self.session, &Error::new(Reason::SessionExpired));
+        }
         let cancelled = wire.put_news(&self.session);
         let start = wire.position();
         self.cancelling.extend(cancelled.into_iter().map(|id| (id, start)));
