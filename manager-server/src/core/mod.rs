@@ -269,7 +269,7 @@ impl Core {
         &self,
         session: &Session,
         (id, wait): (u64, u64),
-        answer: manager_protocol::Result<waiting::Send>,
+        answer: manager_protocol::Result<waiting::WriteReply>,
         reversal: Option<Reversal>,
     ) -> Option<Reversal> {
         let mut out = Vec::new();

@@ -83,16 +83,16 @@ impl<W> Waiters<W> {
         if wanted(wants) { self.pop() } else { None }
     }
 
-    pub(super) fn get(&self, request: WaitKey) -> Option<&W> {
-        self.queue.get(self.places.get(&request)?).map(|(_, wants)| wants)
+    pub(super) fn get(&self, wait: WaitKey) -> Option<&W> {
+        self.queue.get(self.places.get(&wait)?).map(|(_, wants)| wants)
     }
 
     pub(super) fn contains(&self, wait: WaitKey) -> bool {
         self.places.contains_key(&wait)
     }
 
-    pub(super) fn remove(&mut self, request: WaitKey) -> Option<(Ticket, W)> {
-        let place = self.places.remove(&request)?;
+    pub(super) fn remove(&mut self, wait: WaitKey) -> Option<(Ticket, W)> {
+        let place = self.places.remove(&wait)?;
         self.queue.remove(&place)
     }
 
@@ -252,12 +252,12 @@ pub(super) struct Effects<'c> {
 type Later<'c> = Box<dyn FnOnce(&mut Effects<'_>) + 'c>;
 
 /// Writes a reply.
-pub(super) type Send = Box<dyn FnOnce(&mut FrameSink<'_>)>;
+pub(super) type WriteReply = Box<dyn FnOnce(&mut FrameSink<'_>)>;
 
 /// The answer to a request that waited.
 struct Completion {
     ticket: Ticket,
-    answer: Result<Send>,
+    answer: Result<WriteReply>,
     reversal: Option<Reversal>,
 }
 
@@ -276,7 +276,7 @@ impl<'c> Effects<'c> {
     ) where
         O::Reply<'static>: Reply + 'static,
     {
-        let answer: Send = Box::new(move |sink| reply.send(version, sink));
+        let answer: WriteReply = Box::new(move |sink| reply.send(version, sink));
         self.completions.push(Completion { ticket, answer: Ok(answer), reversal });
     }
 
@@ -285,7 +285,8 @@ impl<'c> Effects<'c> {
         self.completions.push(Completion { ticket, answer: Err(error), reversal: None });
     }
 
-    /// Ends a wait as its operation does not need to know: true if it is the operation's to answer.
+    /// Ends a wait in the way that is the same for all operations; gives the ticket back if its time is
+    /// over, for each operation answers that in its own way.
     pub(super) fn dismiss(&mut self, ticket: Ticket, ended: Ended) -> Option<Ticket> {
         match ended {
             Ended::TimedOut => return Some(ticket),
