@@ -82,11 +82,7 @@ impl Condition {
             return Ok(Turn::Later);
         }
         self.check_held(holder)?;
-        let ticket = match patience {
-            Patience::None => None,
-            Patience::For(time) => Some(caller.wait(time, effects)?),
-            Patience::Endless => Some(caller.wait_endlessly(effects)?),
-        };
+        let ticket = caller.wait_with(patience, effects)?;
         self.interrupted.remove(&holder);
         match ticket {
             Some(ticket) => {
