@@ -1,5 +1,6 @@
 //! One MessagePack value in its encoded form: what the server stores and never looks into.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
@@ -29,6 +30,8 @@ pub enum Encoded<'a> {
 pub struct SharedBytes {
     bytes: Arc<[u8]>,
     range: Range<usize>,
+    /// What must live as long as the bytes are used.
+    _kept: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl SharedBytes {
@@ -39,13 +42,46 @@ impl SharedBytes {
     #[must_use]
     pub fn new(bytes: Arc<[u8]>, range: Range<usize>) -> Self {
         assert!(bytes.get(range.clone()).is_some(), "a piece lies inside its allocation");
-        Self { bytes, range }
+        Self { bytes, range, _kept: None }
+    }
+
+    /// The same bytes; `kept` lives as long as they are used.
+    #[must_use]
+    pub fn keeping(self, kept: Arc<dyn Any + Send + Sync>) -> Self {
+        Self { _kept: Some(kept), ..self }
     }
 
     /// The bytes.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
         &self.bytes[self.range.clone()]
+    }
+
+    /// The same bytes; nothing else lives as long as they are used.
+    #[must_use]
+    pub fn alone(self) -> Self {
+        Self { _kept: None, ..self }
+    }
+
+    /// The bytes in `part` of these, shared and kept alike.
+    fn part(&self, part: Range<usize>) -> Self {
+        let range = self.range.start + part.start..self.range.start + part.end;
+        assert!(part.start <= part.end && range.end <= self.range.end, "a part lies inside of its whole");
+        Self { range, ..self.clone() }
+    }
+}
+
+impl<'a> Encoded<'a> {
+    /// The value that is encoded in `part` of these bytes; what keeps the whole keeps it.
+    ///
+    /// # Panics
+    /// If the part is not inside of the bytes.
+    #[must_use]
+    pub fn part(&self, part: Range<usize>) -> Self {
+        match self {
+            Self::Borrowed(bytes) => Self::Borrowed(&bytes[part]),
+            Self::Shared(bytes) => Self::Shared(bytes.part(part)),
+        }
     }
 }
 
@@ -83,7 +119,7 @@ impl<'a> From<&'a Vec<u8>> for Encoded<'a> {
 impl From<Arc<[u8]>> for Encoded<'static> {
     fn from(bytes: Arc<[u8]>) -> Self {
         let range = 0..bytes.len();
-        Self::Shared(SharedBytes { bytes, range })
+        Self::Shared(SharedBytes { bytes, range, _kept: None })
     }
 }
 
@@ -201,6 +237,21 @@ mod tests {
         let bad = rmp_serde::to_vec(&Encoded::Borrowed(&[0xc1])).unwrap();
         let error = rmp_serde::from_slice::<Encoded<'_>>(&bad).unwrap_err().to_string();
         assert!(error.contains("0xc1"), "{error}");
+    }
+
+    #[test]
+    fn a_part_of_a_value_is_borrowed_or_shared_as_the_whole_is() {
+        let bytes = encode_value(&("a", 1_u8)).unwrap();
+        let whole = Encoded::Shared(SharedBytes::new([&[0xc0][..], &bytes].concat().into(), 1..bytes.len() + 1));
+        for part in [Encoded::from(&bytes).part(1..3), whole.part(1..3)] {
+            assert_eq!(part.decode::<String>().unwrap(), "a");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "a part lies inside of its whole")]
+    fn a_part_does_not_reach_out_of_its_whole() {
+        let _ = Encoded::Shared(SharedBytes::new([0xc0; 4].into(), 1..3)).part(0..3);
     }
 
     #[test]

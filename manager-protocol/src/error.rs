@@ -106,6 +106,12 @@ codes! {
     StaleRequest = 36,
     /// A request was sent again under the id of another one.
     RequestMismatch = 37,
+    /// A reference to an object of another server, or of an earlier run of this one.
+    ForeignReference = 38,
+    /// A path that does not fit the value: a step, or the operation, is for something else than is there.
+    PathMismatch = 39,
+    /// No watch of this session has this number.
+    NoSuchWatch = 40,
 }
 
 impl Code {

@@ -39,6 +39,8 @@ pub enum FrameKind {
     Error = 0x14,
     /// Why the server closes the connection: its last frame.
     Goodbye = 0x15,
+    /// Objects that the session holds from now on, before the reply that names them.
+    Held = 0x16,
 }
 
 impl FrameKind {
@@ -57,6 +59,7 @@ impl FrameKind {
             0x13 => Self::ReplyPart,
             0x14 => Self::Error,
             0x15 => Self::Goodbye,
+            0x16 => Self::Held,
             _ => return None,
         })
     }

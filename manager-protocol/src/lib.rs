@@ -13,22 +13,24 @@ mod message;
 mod msgpack;
 mod operation;
 mod parts;
+mod reference;
 mod reply;
 
 pub use encoded::{Bin, Encoded, SharedBytes, append_value, decode_value, encode_value};
 pub use error::{Code, Error, Result};
 pub use frame::{Frame, FrameKind, HEADER_BYTES, finish_frame, split_frame, start_frame};
 pub use message::{
-    Acknowledge, Cancel, ErrorReply, Goodbye, Hello, Leave, PROTOCOL_VERSION, Part, ReplyHeader, RequestHeader,
+    Acknowledge, Cancel, ErrorReply, Goodbye, Held, Hello, Leave, PROTOCOL_VERSION, Part, ReplyHeader, RequestHeader,
     SessionChoice, SessionToken, Welcome, decode_body, write_control, write_error_reply, write_part,
     write_reply_header, write_request_header,
 };
 pub use msgpack::{Malformed, Reader, Token, check};
 pub use operation::{
-    Effect, Kind, ObjectId, Operation, Row, Served, Turn, a_kind, array, barrier, condition, dict, event, kind_name,
-    list, lock, manager, pipe, queue, row, rows, semaphore, set, value,
+    Effect, Kind, ObjectId, Operation, PATH, Row, Served, Turn, WATCH, a_kind, array, barrier, condition, dict, event,
+    kind_name, list, lock, manager, path, pipe, queue, row, rows, semaphore, set, value, watch,
 };
 pub use parts::Assembly;
+pub use reference::{REFERENCE_TYPE, Reference, may_have_references, references, references_in_arguments};
 pub use reply::{Decode, Decoder, Encode, Many, Reply, Sink, write_item};
 
 /// Deepest nesting of arrays and maps in one value.

@@ -129,6 +129,15 @@ pub struct Acknowledge {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leave();
 
+/// Objects without names that a reply refers to, as `[id, [object]]`: the session holds each of them once more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The request's id; its reply, or the next part of it, follows.
+    pub id: u64,
+    /// The objects; one that is referred to twice is there twice.
+    pub objects: Vec<ObjectId>,
+}
+
 /// The refusal of one request, as `[id, code, message]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorReply {
@@ -234,6 +243,7 @@ pub fn write_control<T: Serialize>(out: &mut Vec<u8>, kind: FrameKind, value: &T
         | FrameKind::Reply
         | FrameKind::ReplyPart
         | FrameKind::Error
+        | FrameKind::Held
         | FrameKind::Goodbye => rmp_serde::encode::write(out, value),
     };
     written.expect("plain fields always serialise into memory");

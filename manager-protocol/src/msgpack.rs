@@ -7,6 +7,7 @@ use std::fmt;
 
 use rmp::Marker;
 
+use crate::reference::{self, REFERENCE_TYPE};
 use crate::{MAX_DEPTH, MAX_ELEMENTS};
 
 /// One token: a whole scalar, or the head of an array or map whose elements follow.
@@ -50,6 +51,8 @@ pub enum Malformed {
     Elements,
     /// A map that has the same key twice.
     DuplicateKey,
+    /// An extension of the type of references that is none.
+    Reference,
     /// Bytes follow the value.
     Trailing,
 }
@@ -63,6 +66,7 @@ impl fmt::Display for Malformed {
             Self::Depth => write!(f, "nested deeper than {MAX_DEPTH} levels"),
             Self::Elements => write!(f, "more than {MAX_ELEMENTS} elements in one value"),
             Self::DuplicateKey => f.write_str("a map with the same key twice"),
+            Self::Reference => f.write_str("a reference that is malformed"),
             Self::Trailing => f.write_str("bytes after the end of the value"),
         }
     }
@@ -158,6 +162,7 @@ impl<'a> Reader<'a> {
 
     /// Recursion is bounded by `depth`, the levels that may still open.
     fn check(&mut self, depth: usize, elements: &mut u32) -> Result<(), Malformed> {
+        let start = self.rest;
         match self.token()? {
             Token::Array(len) => {
                 let depth = Self::open(depth, len, elements)?;
@@ -170,6 +175,7 @@ impl<'a> Reader<'a> {
                 let depth = Self::open(depth, len.checked_mul(2).ok_or(Malformed::Elements)?, elements)?;
                 self.check_pairs(len, depth, elements)
             }
+            Token::Extension(REFERENCE_TYPE, bytes) => reference::check(start, bytes),
             Token::Nil
             | Token::Bool(_)
             | Token::Integer(_)

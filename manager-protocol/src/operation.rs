@@ -13,11 +13,13 @@ pub mod event;
 pub mod list;
 pub mod lock;
 pub mod manager;
+pub mod path;
 pub mod pipe;
 pub mod queue;
 pub mod semaphore;
 pub mod set;
 pub mod value;
+pub mod watch;
 
 use serde::{Deserialize, Serialize};
 
@@ -187,11 +189,22 @@ pub fn rows(kind: Kind) -> &'static [Row] {
     }
 }
 
+/// The high byte of the operations on what is inside a value, of whatever kind of data.
+pub const PATH: u8 = 13;
+
+/// The high byte of the operations that wait for data to change.
+pub const WATCH: u8 = 14;
+
 /// The row of the operation with this number, if there is one.
 #[must_use]
 pub fn row(operation: u16) -> Option<Row> {
     let [high, low] = operation.to_be_bytes();
-    let rows = if high == 0 { manager::ROWS } else { rows(Kind::try_from(high).ok()?) };
+    let rows = match high {
+        0 => manager::ROWS,
+        PATH => path::ROWS,
+        WATCH => watch::ROWS,
+        kind => rows(Kind::try_from(kind).ok()?),
+    };
     // They are numbered from 1 without gaps; a test sees to it.
     rows.get(usize::from(low).checked_sub(1)?).copied()
 }
@@ -456,12 +469,20 @@ mod tests {
             (Kind::Value, value::ROWS),
             (Kind::Array, array::ROWS),
         ];
-        let all: Vec<Row> = kinds.iter().map(|(_, rows)| *rows).chain([manager::ROWS]).flatten().copied().collect();
+        let all: Vec<Row> = kinds
+            .iter()
+            .map(|(_, rows)| *rows)
+            .chain([manager::ROWS, path::ROWS, watch::ROWS])
+            .flatten()
+            .copied()
+            .collect();
         let mut numbers: Vec<u16> = all.iter().map(|row| row.number).collect();
         numbers.sort_unstable();
         numbers.dedup();
         assert_eq!(numbers.len(), all.len());
-        assert!(manager::ROWS.iter().all(|row| row.number >> 8 == 0));
+        for (rows, high) in [(manager::ROWS, 0), (path::ROWS, PATH), (watch::ROWS, WATCH)] {
+            assert!(rows.iter().all(|row| row.number >> 8 == high.into()) && Kind::try_from(high).is_err());
+        }
         for (kind, rows) in kinds {
             assert!(rows.iter().all(|row| row.number >> 8 == kind as u16), "{kind:?}");
         }

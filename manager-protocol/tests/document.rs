@@ -16,15 +16,17 @@ use manager_protocol::lock::LockMode;
 use manager_protocol::pipe::Side;
 use manager_protocol::queue::Order;
 use manager_protocol::set::{SetOperator, SetRelation};
+use manager_protocol::watch::Condition;
 use manager_protocol::{
     Code, DEFAULT_MAX_FRAME, DEFAULT_MAX_MESSAGE, Decode, Decoder, Effect, FrameKind, Kind, MAX_DEPTH, MAX_ELEMENTS,
-    MAX_HELLO_BYTES, MAX_NAME_BYTES, Operation, PROTOCOL_VERSION, Result, Row, SOCKET_VARIABLE, array, barrier,
-    condition, dict, event, kind_name, list, lock, manager, pipe, queue, semaphore, set, value,
+    MAX_HELLO_BYTES, MAX_NAME_BYTES, Malformed, Operation, PROTOCOL_VERSION, REFERENCE_TYPE, Result, Row,
+    SOCKET_VARIABLE, array, barrier, check, condition, dict, event, kind_name, list, lock, manager, path, pipe, queue,
+    references, semaphore, set, value, watch,
 };
 
-use reader::{DOCUMENT, Documented, code_span, fields, hexadecimal, operations, shapes, table};
+use reader::{DOCUMENT, Documented, REFERENCE, code_span, fields, hexadecimal, operations, shapes, table, tables};
 
-/// The operations of one kind of object.
+/// The operations of one kind of object, or of those that belong to no single kind.
 struct Kinds {
     /// What is above their table.
     heading: &'static str,
@@ -57,6 +59,8 @@ const KINDS: &[Kinds] = kinds! {
     "Events" event;
     "Conditions" condition;
     "Barriers" barrier;
+    "Paths" path;
+    "Watches" watch;
 };
 
 fn all_operations() -> Vec<Documented> {
@@ -113,6 +117,46 @@ fn the_numbers_that_shapes_list_are_those_of_the_code() {
     assert_eq!(numbers("mode"), known(|number| LockMode::try_from(number).is_ok()));
     assert_eq!(numbers("operator"), known(|number| SetOperator::try_from(number).is_ok()));
     assert_eq!(numbers("relation"), known(|number| SetRelation::try_from(number).is_ok()));
+    let conditions: Vec<(u8, String)> = all()
+        .filter_map(|number| Some((number, spaced(&format!("{:?}", Condition::try_from(number).ok()?)))))
+        .collect();
+    assert_eq!(shapes.numbers["condition"], conditions);
+    let described: Vec<String> = tables("Watches")[1].iter().map(|row| row[0].clone()).collect();
+    assert_eq!(described, conditions.into_iter().map(|(_, name)| name).collect::<Vec<_>>());
+}
+
+/// The words of a name such as `ChangedSince`.
+fn spaced(name: &str) -> String {
+    let mut words = String::new();
+    for c in name.chars() {
+        if c.is_uppercase() && !words.is_empty() {
+            words.push(' ');
+        }
+        words.extend(c.to_lowercase());
+    }
+    words
+}
+
+#[test]
+fn a_reference_has_the_head_and_the_fields_of_the_table() {
+    let rows = table("References");
+    let sizes: Vec<usize> = rows.iter().map(|row| row[1].parse().unwrap()).collect();
+    let value = &REFERENCE[2..];
+    assert_eq!(sizes.iter().sum::<usize>(), value.len());
+    let head: Vec<String> = value[..sizes[0]].iter().map(|byte| format!("{byte:02x}")).collect();
+    assert!(rows[0][2].starts_with(&format!("`{}`", head.join(" "))), "{}", rows[0][2]);
+    assert!(DOCUMENT.contains(&format!("A reference is an extension of type {REFERENCE_TYPE}, ")));
+    let read: Vec<(Kind, u64, u64)> =
+        references(value).iter().map(|reference| (reference.kind, reference.epoch, reference.object)).collect();
+    assert_eq!(read, [(Kind::List, 1, 9)]);
+
+    let longer_head = [&[0xc8, 0x00, 0x11, 0x6d][..], &value[3..]].concat();
+    let longer = [&[0xc7, 0x12, 0x6d][..], &value[3..], &[0]].concat();
+    let mut of_no_kind = value.to_vec();
+    of_no_kind[3] = 13;
+    for bad in [&longer_head, &longer, &of_no_kind] {
+        assert_eq!(check(bad), Err(Malformed::Reference), "{bad:02x?}");
+    }
 }
 
 #[test]
@@ -153,6 +197,7 @@ fn the_limits_are_those_of_the_code() {
         ("frame before the welcome", MAX_HELLO_BYTES),
         ("frame after the welcome", DEFAULT_MAX_FRAME),
         ("request in parts", DEFAULT_MAX_MESSAGE),
+        ("time that an entry of a dict is given to live", dict::MAX_TTL_MS.try_into().unwrap()),
     ] {
         let row = limits.iter().find(|row| row[0] == limit).unwrap_or_else(|| panic!("no limit {limit:?}"));
         assert!(row[1].contains(&grouped(value)), "{limit}: {} is not {value}", row[1]);
@@ -201,10 +246,10 @@ macro_rules! check_replies {
 fn results_are_what_the_operations_return() {
     let checked = check_replies! {
         manager: Ping Open Delete Objects Transaction OpenQueue OpenLock OpenSemaphore OpenBarrier OpenPipe
-            OpenValue OpenArray;
+            OpenValue OpenArray Hold Release;
         dict: Len Get Contains Set Insert GetOrInsert Remove PopFirst PopLast Clear Items Keys Values Page GetMany
             InsertMany InsertKeys RemoveMany UpdateFrom Union UnionFrom Add CompareAndSet ReplaceIfVersion
-            RemoveIfVersion;
+            RemoveIfVersion InsertWith Expire Ttl;
         list: Len Get Set Push PushFront Pop PopFront Insert Remove RemoveValue Extend ExtendFrom Clear Values Slice
             SetSlice RemoveSlice Page Contains Index Count Reverse Sort Concat ConcatFrom Repeat RepeatInPlace Add
             CompareAndSet ReplaceIfVersion;
@@ -220,6 +265,8 @@ fn results_are_what_the_operations_return() {
         event: Set Clear IsSet Wait;
         condition: Acquire Release Wait Notify Status;
         barrier: Wait Abort Reset Status;
+        path: Get Len Contains Set Remove Add Extend Insert;
+        watch: Begin Changes End WaitFor;
     };
     assert_eq!(checked, all_operations().iter().map(|operation| operation.number).collect::<Vec<_>>());
 }

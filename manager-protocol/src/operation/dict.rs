@@ -116,6 +116,40 @@ operations! {
     /// Removes those keys whose entries have not been inserted or replaced since a version of the
     /// dict; for each key, whether it did.
     0x0119 [change] remove_if_version: RemoveIfVersion<'a> { keys: Many<'a, Encoded<'a>>, version: u64 } -> Many<'r, bool>;
+
+    /// As `insert`, for an entry that does not live without end.
+    ///
+    /// What puts a value under its key anew (`set`, `insert` and those of many keys) makes it an entry
+    /// without end; what changes its value (`add`, `compare_and_set`, `replace_if_version`, paths) leaves
+    /// its end as it is.
+    0x011a [change] insert_with: InsertWith<'a> {
+        key: Encoded<'a>,
+        value: Encoded<'a>,
+        /// How long it lives, in milliseconds, from 1 to [`MAX_TTL_MS`]; nil without end.
+        ttl_ms: Option<i64>,
+        /// Whether it is gone when the session ends.
+        session: bool,
+    } -> Option<Encoded<'r>>;
+
+    /// Gives an entry so long to live from now on, or no end; whether there is such a key.
+    0x011b [change] expire: Expire<'a> {
+        key: Encoded<'a>,
+        /// In milliseconds, from 1 to [`MAX_TTL_MS`]; nil without end.
+        ttl_ms: Option<i64>,
+    } -> bool;
+
+    /// How long an entry has still to live; nil if there is no such key.
+    0x011c [read] ttl: Ttl<'a> { key: Encoded<'a> } -> Option<TimeLeft>;
+}
+
+/// The longest time that an entry is given to live, in milliseconds: ten years.
+pub const MAX_TTL_MS: i64 = 315_576_000_000;
+
+/// How long an entry has still to live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimeLeft {
+    /// In milliseconds, rounded up; nil if it lives without end.
+    pub left_ms: Option<u64>,
 }
 
 /// Some entries of a dict.

@@ -24,12 +24,15 @@ operations! {
     /// What can be set up in several ways is made in the usual one: a queue that is FIFO and without a
     /// capacity, an owned lock, a duplex pipe. What exists is taken as it is.
     ///
+    /// Without a name, here and in the operations below, it is always made, and the session holds it: an
+    /// object without a name lives as long as some session holds it, or some stored value refers to it.
+    ///
     /// Refused with `InvalidName`, with `WrongKind` if the name holds another kind, and with
     /// `InvalidArgument` if there is none and no usual way to make it: a semaphore, a barrier, a value, an
     /// array.
     0x0002 [idempotent] open: Open<'a> {
-        /// 1 to 256 bytes of UTF-8.
-        name: &'a str,
+        /// 1 to 256 bytes of UTF-8; nil for a new object without a name.
+        name: Option<&'a str>,
         /// What kind it is to be.
         kind: Kind,
     } -> ObjectId;
@@ -58,8 +61,8 @@ operations! {
     /// Refused as `open`, with `WrongSetup` if there is one that is set up otherwise, and with
     /// `InvalidArgument` for a capacity of 0, or 0 deliveries.
     0x0006 [idempotent] open_queue: OpenQueue<'a> {
-        /// 1 to 256 bytes of UTF-8.
-        name: &'a str,
+        /// 1 to 256 bytes of UTF-8; nil for a new object without a name.
+        name: Option<&'a str>,
         /// What it is to be like.
         setup: QueueSetup,
     } -> ObjectId;
@@ -68,8 +71,8 @@ operations! {
     ///
     /// Refused as `open`, and with `WrongSetup` if there is one of another mode.
     0x0007 [idempotent] open_lock: OpenLock<'a> {
-        /// 1 to 256 bytes of UTF-8.
-        name: &'a str,
+        /// 1 to 256 bytes of UTF-8; nil for a new object without a name.
+        name: Option<&'a str>,
         /// Who may let it go.
         mode: LockMode,
     } -> ObjectId;
@@ -78,8 +81,8 @@ operations! {
     ///
     /// Refused as `open`, and with `WrongSetup` if there is one that is set up otherwise.
     0x0008 [idempotent] open_semaphore: OpenSemaphore<'a> {
-        /// 1 to 256 bytes of UTF-8.
-        name: &'a str,
+        /// 1 to 256 bytes of UTF-8; nil for a new object without a name.
+        name: Option<&'a str>,
         /// What it is to be like.
         setup: SemaphoreSetup,
     } -> ObjectId;
@@ -89,8 +92,8 @@ operations! {
     /// Refused as `open`, with `WrongSetup` if there is one of another number of parties, and with
     /// `InvalidArgument` for none.
     0x0009 [idempotent] open_barrier: OpenBarrier<'a> {
-        /// 1 to 256 bytes of UTF-8.
-        name: &'a str,
+        /// 1 to 256 bytes of UTF-8; nil for a new object without a name.
+        name: Option<&'a str>,
         /// How many go through together.
         parties: u64,
     } -> ObjectId;
@@ -99,8 +102,8 @@ operations! {
     ///
     /// Refused as `open`, and with `WrongSetup` if there is one of the other sort.
     0x000a [idempotent] open_pipe: OpenPipe<'a> {
-        /// 1 to 256 bytes of UTF-8.
-        name: &'a str,
+        /// 1 to 256 bytes of UTF-8; nil for a new object without a name.
+        name: Option<&'a str>,
         /// Whether both ends send and receive; else the right one sends and the left one receives.
         duplex: bool,
     } -> ObjectId;
@@ -109,8 +112,8 @@ operations! {
     ///
     /// Refused as `open`.
     0x000b [idempotent] open_value: OpenValue<'a> {
-        /// 1 to 256 bytes of UTF-8.
-        name: &'a str,
+        /// 1 to 256 bytes of UTF-8; nil for a new object without a name.
+        name: Option<&'a str>,
         /// What it holds at first.
         initial: Encoded<'a>,
     } -> ObjectId;
@@ -120,11 +123,29 @@ operations! {
     /// Refused as `open`, with `WrongSetup` if there is one of another length, and with `LimitExceeded`
     /// for more values than a list may have.
     0x000c [idempotent] open_array: OpenArray<'a> {
-        /// 1 to 256 bytes of UTF-8.
-        name: &'a str,
+        /// 1 to 256 bytes of UTF-8; nil for a new object without a name.
+        name: Option<&'a str>,
         /// What it holds at first: as many values as it is long.
         values: Many<'a, Encoded<'a>>,
     } -> ObjectId;
+
+    /// The session holds an object of a kind once more; for one with a name it does nothing.
+    ///
+    /// Refused with `NoSuchObject` if it is gone, and with `WrongKind`.
+    0x000d [change] hold: Hold {
+        object: ObjectId,
+        /// What it is.
+        kind: Kind,
+    } -> ();
+
+    /// The session holds these objects so many times less.
+    ///
+    /// It holds an object once for each time that it made it without a name, was told by a `Held` frame,
+    /// or asked for it by `hold`. What is let go more often than it was held is not held any more.
+    0x000e [change] release: Release<'a> {
+        /// Objects, each with how many times.
+        objects: Many<'a, (ObjectId, u64)>,
+    } -> ();
 }
 
 /// A named object.

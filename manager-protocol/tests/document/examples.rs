@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use manager_protocol::lock::{Grant, LockMode, LockStatus};
+use manager_protocol::path::Step;
 use manager_protocol::{
     Acknowledge, Bin, Cancel, Code, DEFAULT_MAX_FRAME, DEFAULT_MAX_MESSAGE, Decode, Decoder, Encoded, Error,
-    ErrorReply, Frame, FrameKind, Goodbye, HEADER_BYTES, Hello, Kind, Leave, MAX_HELLO_BYTES, Many, ObjectId,
-    Operation, PROTOCOL_VERSION, Part, Reader, ReplyHeader, RequestHeader, SessionChoice, SessionToken, Token, Welcome,
-    decode_body, decode_value, dict, encode_value, finish_frame, list, lock, manager, split_frame, start_frame,
-    write_control, write_error_reply, write_part, write_reply_header, write_request_header,
+    ErrorReply, Frame, FrameKind, Goodbye, HEADER_BYTES, Held, Hello, Kind, Leave, MAX_HELLO_BYTES, Many, ObjectId,
+    Operation, PROTOCOL_VERSION, Part, Reader, Reference, ReplyHeader, RequestHeader, SessionChoice, SessionToken,
+    Token, Welcome, decode_body, decode_value, dict, encode_value, finish_frame, list, lock, manager, path,
+    split_frame, start_frame, watch, write_control, write_error_reply, write_part, write_reply_header,
+    write_request_header,
 };
 
 use super::reader::{DOCUMENT, code_span, tables};
@@ -24,7 +26,7 @@ fn the_examples_are_real() {
     let (apples, pears) = (value("apples"), value("pears"));
     let (five, seven, two_less) = (value(&5), value(&7), value(&-2));
 
-    assert_eq!(take("open"), request(1, 0, manager::Open { name: "stock", kind: Kind::Dict }));
+    assert_eq!(take("open"), request(1, 0, manager::Open { name: Some("stock"), kind: Kind::Dict }));
     check_result::<manager::Open<'_>>(&take("open-reply"), (1, 0), |object| assert_eq!(object, 1));
 
     let set = |key: &'static [u8], value| dict::Set { key: key.into(), value };
@@ -87,7 +89,7 @@ fn the_examples_are_real() {
     let goodbye = Goodbye { code: Code::MalformedFrame.number(), message: "a second hello".into() };
     assert_eq!(bytes, control(FrameKind::Goodbye, &goodbye));
 
-    examples.retain(|label, _| !label.starts_with("session-"));
+    examples.retain(|label, _| !label.starts_with("session-") && !label.starts_with("living-"));
     assert!(examples.is_empty(), "nothing checks {:?}", examples.keys());
 }
 
@@ -103,7 +105,7 @@ fn the_examples_of_a_session_are_real() {
     check_welcome(&take("welcome"), 7, Some(token));
     check_hello(&take("join"), SessionChoice::Join(7, token));
 
-    assert_eq!(take("open"), request(1, 0, manager::OpenLock { name: "door", mode: LockMode::Owned }));
+    assert_eq!(take("open"), request(1, 0, manager::OpenLock { name: Some("door"), mode: LockMode::Owned }));
     check_result::<manager::OpenLock<'_>>(&take("open-reply"), (1, 0), |object| assert_eq!(object, 2));
     assert_eq!(take("acquire"), request(2, 2, lock::Acquire { holder: 1, timeout_ms: Some(5000) }));
     assert_eq!(take("status"), request(3, 2, lock::Status {}));
@@ -124,6 +126,48 @@ fn the_examples_of_a_session_are_real() {
     check_control(&take("leave"), FrameKind::Leave, &Leave());
     let goodbye = Goodbye { code: Code::SessionExpired.number(), message: "session 7 has ended".into() };
     check_control(&take("goodbye"), FrameKind::Goodbye, &goodbye);
+
+    assert!(examples.is_empty(), "nothing checks {:?}", examples.keys());
+}
+
+#[test]
+fn the_examples_of_references_paths_and_watches_are_real() {
+    let mut examples = examples();
+    examples.retain(|label, _| label.starts_with("living-"));
+    let mut take =
+        |label: &str| examples.remove(&format!("living-{label}")).unwrap_or_else(|| panic!("no example {label:?}"));
+
+    let list = Reference { kind: Kind::List, epoch: welcome(1, None).epoch, object: 9 };
+    let (ann, job, steps) = (value("ann"), value("job"), value("steps"));
+
+    assert_eq!(take("open"), request(1, 0, manager::Open { name: None, kind: Kind::List }));
+    check_result::<manager::Open<'_>>(&take("open-reply"), (1, 0), |object| assert_eq!(object, list.object));
+    assert_eq!(take("set"), request(2, 1, dict::Set { key: ann.into(), value: value(&list).into() }));
+    check_result::<dict::Set<'_>>(&take("set-reply"), (2, 5), |()| {});
+    assert_eq!(take("get"), request(3, 1, dict::Get { key: ann.into() }));
+    check_control(&take("held"), FrameKind::Held, &Held { id: 3, objects: vec![list.object] });
+    check_result::<dict::Get<'_>>(&take("get-reply"), (3, 5), |found| {
+        assert_eq!(found.unwrap().decode::<Reference>().unwrap(), list);
+    });
+
+    let path = vec![Step::Key(steps.into()), Step::Index(-1)];
+    let add = path::Add { at: job.into(), path, delta: value(&1).into(), bounds: None, create: false };
+    assert_eq!(take("add"), request(4, 1, add));
+    check_result::<path::Add<'_>>(&take("add-reply"), (4, 6), |sum| assert_eq!(sum.decode::<u64>().unwrap(), 3));
+
+    assert_eq!(take("begin"), request(5, 1, watch::Begin { key: None }));
+    check_result::<watch::Begin<'_>>(&take("begin-reply"), (5, 6), |watch| assert_eq!(watch, 1));
+    assert_eq!(take("changes"), request(6, 1, watch::Changes { watch: 1, after: 6, timeout_ms: None }));
+    check_result::<watch::Changes>(&take("changes-reply"), (6, 7), |changes| {
+        let [watch::EntryChange(7, Some(key), None)] = &*changes.entries else { panic!("{:?}", changes.entries) };
+        assert_eq!(key.as_slice(), ann);
+        assert!(changes.splices.is_empty());
+        assert_eq!((changes.through, changes.lost), (7, false));
+    });
+
+    let objects = Many::new([(list.object, 2)].into_iter());
+    assert_eq!(take("release"), request(7, 0, manager::Release { objects }));
+    check_result::<manager::Release<'_>>(&take("release-reply"), (7, 0), |()| {});
 
     assert!(examples.is_empty(), "nothing checks {:?}", examples.keys());
 }

@@ -60,8 +60,8 @@ fn numbered(item: &str) -> (u8, String) {
 impl Shapes {
     /// Encodings of a type that differ where it leaves a choice.
     pub(crate) fn samples(&self, typ: &str) -> Vec<Vec<u8>> {
-        if let Some(inner) = typ.strip_suffix(" or nil") {
-            return [self.samples(inner), vec![vec![0xc0]]].concat();
+        if let Some((one, other)) = alternatives(typ) {
+            return [self.samples(one), self.samples(other)].concat();
         }
         if let Some(item) = typ.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             let items = self.samples(item);
@@ -90,21 +90,37 @@ impl Shapes {
             "bool" => &[&[0xc2], &[0xc3]],
             "str" => &[&[0xa0], &[0xa1, b'x']],
             "bin" => &[&[0xc4, 0x00], &[0xc4, 0x02, 0xff, 0xc1]],
-            "value" => &[&[0xc4, 0x01, 0xc0], &[0xc4, 0x02, 0x91, 0x01]],
+            "value" => &[&[0xc4, 0x01, 0xc0], &[0xc4, 0x02, 0x91, 0x01], REFERENCE],
             _ => panic!("no type {typ:?}"),
         };
         samples.iter().map(|sample| sample.to_vec()).collect()
     }
 }
 
+/// A value that is a reference: to a list, the object 9 of the epoch 1.
+pub(crate) const REFERENCE: &[u8] =
+    &[0xc4, 0x14, 0xc7, 0x11, 0x6d, 0x02, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9];
+
 /// Names and types of `a: A, b: B`; commas inside of brackets do not part.
 pub(crate) fn fields(list: &str) -> Vec<(&str, &str)> {
     let mut depth = 0;
     let parts = list.split(|c: char| {
-        depth += i32::from(matches!(c, '(' | '[')) - i32::from(matches!(c, ')' | ']'));
+        depth += nesting(c);
         c == ',' && depth == 0
     });
     parts.filter(|part| !part.is_empty()).map(|part| part.trim().split_once(": ").expect("a name and a type")).collect()
+}
+
+/// The types of `A or B`; what is inside of brackets does not count.
+fn alternatives(typ: &str) -> Option<(&str, &str)> {
+    let is_outside = |place: &usize| typ[..*place].chars().map(nesting).sum::<i32>() == 0;
+    let place = typ.match_indices(" or ").map(|(place, _)| place).find(is_outside)?;
+    Some((&typ[..place], &typ[place + " or ".len()..]))
+}
+
+/// By how much a bracket leads further in.
+fn nesting(c: char) -> i32 {
+    i32::from(matches!(c, '(' | '[')) - i32::from(matches!(c, ')' | ']'))
 }
 
 /// The rows of the first table under a heading, without its head.
