@@ -1,0 +1,23 @@
+//! What data is told of the moment of an operation, besides the operation's arguments.
+
+use super::reference::Claims;
+use super::session::SessionId;
+use super::timers::Time;
+
+/// The circumstances of an operation.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Moment {
+    /// When it is.
+    pub(super) now: Time,
+    /// Whose it is.
+    pub(super) session: SessionId,
+    /// What its arguments refer to.
+    pub(super) claims: Claims,
+}
+
+impl Moment {
+    /// The operation is over: what its arguments refer to need not live for its sake.
+    pub(super) fn pass(&mut self) {
+        self.claims = Claims::default();
+    }
+}
