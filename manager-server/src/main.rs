@@ -2,8 +2,11 @@
 
 #![forbid(unsafe_code)]
 
+mod allocator;
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    allocator::set_up();
     manager_server::daemon::main()
 }
