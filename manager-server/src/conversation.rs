@@ -83,9 +83,12 @@ impl Conversation {
                 Ok(Turn::Done)
             }
             FrameKind::Hello => Err(malformed("a second hello")),
-            FrameKind::Welcome | FrameKind::Reply | FrameKind::ReplyPart | FrameKind::Error | FrameKind::Goodbye => {
-                Err(malformed(format!("a {:?} frame, which only a server sends", frame.kind)))
-            }
+            FrameKind::Held
+            | FrameKind::Welcome
+            | FrameKind::Reply
+            | FrameKind::ReplyPart
+            | FrameKind::Error
+            | FrameKind::Goodbye => Err(malformed(format!("a {:?} frame, which only a server sends", frame.kind))),
         }
     }
 

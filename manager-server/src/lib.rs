@@ -33,6 +33,7 @@ mod listener;
 mod process;
 mod server;
 mod stop;
+mod tidy;
 mod wire;
 mod worker;
 

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::connection;
 use crate::core::{Core, Time};
 use crate::stop::Stop;
+use crate::tidy::keep_tidy;
 
 /// What all workers share.
 #[derive(Debug)]
@@ -75,6 +76,7 @@ impl Worker {
                 Ok(Some(accepting)) => {
                     connections.spawn(accepting);
                     connections.spawn(keep_time(Arc::clone(&self.shared), self.stop.clone()));
+                    connections.spawn(keep_tidy(Arc::clone(&self.shared), self.stop.clone()));
                 }
                 Err(error) => return report(started, Err(error)),
             }

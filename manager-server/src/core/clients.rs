@@ -8,7 +8,9 @@ use dashmap::DashMap;
 use manager_protocol::{Acknowledge, Code, Error, Result, SessionChoice, SessionToken};
 
 use super::Core;
+use super::chores::Chores;
 use super::mailbox::Mailbox;
+use super::object::Object;
 use super::requests::{Unwanted, Wait};
 use super::session::{Estate, Left, Session, SessionId};
 use super::timers::{Due, Time};
@@ -221,18 +223,37 @@ impl Core {
 
     /// Does what is due by now.
     pub fn expire(&self, now: Time) {
+        if let Some(mut chores) = self.expire_inline(now) {
+            while chores.go_on(self) {}
+        }
+    }
+
+    /// Does what is due by now and does not take long. Gives what does.
+    pub fn expire_inline(&self, now: Time) -> Option<Chores> {
+        let mut chores = Chores::new(now);
         for due in self.timers.take(now) {
             let mut effects = Effects::new(self, now);
             match due {
                 Due::Wait { object, wait } => {
                     let Some(object) = object.upgrade() else { continue };
-                    object.visit(&mut effects, |state, effects| {
+                    let done = object.visit_at(object.pace_of_visits(), &mut effects, |state, effects| {
                         state.end_wait(wait, Ended::TimedOut, &object, effects);
                     });
+                    if !done {
+                        chores.note_over(object, wait);
+                    }
                 }
                 Due::Lease { object, lease } => {
                     let Some(object) = object.upgrade() else { continue };
                     object.visit(&mut effects, |state, effects| state.end_lease(lease, &object, effects));
+                }
+                Due::Items { object } => {
+                    let Some(object) = object.upgrade() else { continue };
+                    chores.sweep(self, object);
+                }
+                Due::Leaving { object, session } => {
+                    let Some(object) = object.upgrade() else { continue };
+                    chores.note_left(object, session);
                 }
                 Due::Grace(session) => {
                     let session = self.sessions.all.get(&session).map(|session| Arc::clone(&session));
@@ -245,6 +266,7 @@ impl Core {
             }
             effects.carry_out();
         }
+        (!chores.is_empty()).then_some(chores)
     }
 
     /// When [`expire`](Self::expire) is to be called next. Whoever asks is woken when that becomes earlier.
@@ -272,9 +294,30 @@ impl Core {
             reversal.carry_out(&mut effects);
         }
         for object in estate.holdings {
-            object.visit(&mut effects, |state, effects| state.end_session(session.id, &object, effects));
+            self.let_go(session.id, &object, &mut effects);
         }
         effects.carry_out();
+        // Last, for what is given back above may be in an object that lives by these.
+        drop(estate.kept);
+    }
+
+    /// How many objects without names sessions keep alive.
+    pub(super) fn sessions_kept(&self) -> usize {
+        self.sessions.all.iter().map(|session| session.kept()).sum()
+    }
+
+    /// Lets go of what a session holds of an object: at once, or if that takes long, on another thread.
+    fn let_go(&self, session: SessionId, object: &Arc<Object>, effects: &mut Effects<'_>) {
+        let mut done = false;
+        object.visit_at(object.pace_of_visits(), effects, |state, effects| {
+            done = !state.holds_much(session);
+            if done {
+                state.end_session(session, object, effects);
+            }
+        });
+        if !done {
+            self.timers.set(effects.now, Due::Leaving { object: Arc::downgrade(object), session });
+        }
     }
 
     pub(super) fn session_count(&self) -> usize {

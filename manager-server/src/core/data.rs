@@ -6,32 +6,46 @@
 
 use std::any::Any;
 use std::ops::DerefMut;
+use std::sync::Arc;
 
 use manager_protocol::{
-    Code, Effect, Error, Kind, Many, ObjectId, RequestHeader, Result, Row, Sink, array, dict, list, manager, set, value,
+    Code, Effect, Encoded, Error, Kind, Many, ObjectId, PATH, RequestHeader, Result, Row, Sink, array, dict, list,
+    path, set, value,
 };
 use serde::Serialize;
 
-use super::Pace;
+use super::clients::Client;
 use super::dispatch::{Stop, wrong_kind};
+use super::inside::{self, Inside};
+use super::lifetime::{self, Attended, Lifetimes};
+use super::moment::Moment;
 use super::object::array::Array;
 use super::object::dict::Dict;
 use super::object::list::List;
 use super::object::set::Set;
 use super::object::value::Value;
-use super::object::{Discards, Guard, Object, Shared, State, Transactional};
+use super::object::{Discards, Object, Shared, State, Transactional};
+use super::reference::Claims;
 use super::registry::Registry;
+use super::session::Session;
 use super::setup::Setup;
 use super::sink::{FrameSink, StepSink};
 use super::transaction::Locked;
+use super::value::Limit;
+use super::waiting::Effects;
+use super::watch::{Watched, is_costly};
+use super::{LARGE_BYTES, Limits, Pace};
 
 /// What a kind of data can do besides its operations.
-pub(super) trait Data: Operations + Transactional + Discards + Send {
+pub(super) trait Data: Operations + Transactional + Discards + Lifetimes + Watched + Send {
     /// How many changes it has seen.
     fn version(&self) -> u64;
 
     /// How many items it has.
     fn len(&self) -> usize;
+
+    /// The circumstances of the operation that comes.
+    fn attend(&mut self, moment: &Moment);
 
     /// What an operation on another object reads of it.
     fn contents(&self) -> Self::Contents;
@@ -39,9 +53,42 @@ pub(super) trait Data: Operations + Transactional + Discards + Send {
     /// Whether an operation may take long on what it holds now.
     fn is_heavy(&self, request: &Self::Request<'_>) -> bool;
 
+    /// Whether an operation gives its session something that goes when the session does.
+    fn binds(request: &Self::Request<'_>) -> bool {
+        let _ = request;
+        false
+    }
+
     /// A copy of it, if that costs little: long operations are then done on a copy.
     fn copy(&self) -> Option<Self> {
         None
+    }
+
+    /// The value at a place; `None` if there is none, and one may be put there. Data without places
+    /// refuses.
+    fn value_at(&self, _: &Encoded<'_>) -> Result<Option<Encoded<'static>>> {
+        Err(inside::no_places())
+    }
+
+    /// Puts a value at a place that was judged by [`value_at`](Self::value_at): a changed one, which
+    /// keeps what the one before refers to, or the first.
+    fn put_at(&mut self, _: &Encoded<'_>, _: &[u8]) -> Result<()> {
+        Err(inside::no_places())
+    }
+
+    /// Removes the value that is at a place.
+    fn remove_at(&mut self, _: &Encoded<'_>) -> Result<()> {
+        Err(inside::not_removable())
+    }
+
+    /// How large a value may become.
+    fn value_limit(&self) -> Limit {
+        Limit(0)
+    }
+
+    /// Exchanges it for a copy that was changed. Those who watch it go on to watch what is in its place.
+    fn exchange(&mut self, copy: &mut Self) {
+        std::mem::swap(self, copy);
     }
 }
 
@@ -59,6 +106,9 @@ pub(super) trait Operations: Sized + 'static {
     /// The same, looked at.
     fn of_ref<'o, 'a>(operation: &'o Operation<'a>) -> Option<&'o Self::Request<'a>>;
 
+    /// Ends an operation: counts it if it changed anything, and returns the version.
+    fn settle(&mut self) -> u64;
+
     /// Runs an operation and hands over the reply.
     fn serve(
         request: Self::Request<'_>,
@@ -73,12 +123,17 @@ macro_rules! kinds {
         /// An operation on data, decoded.
         pub(super) enum Operation<'a> {
             $($kind($table::Request<'a>),)+
+            /// On what is inside of a value, of whatever kind the data is.
+            Path(path::Request<'a>),
         }
 
         impl<'a> Operation<'a> {
             pub(super) fn decode(operation: u16, arguments: &'a [u8]) -> Result<Self> {
                 match u8::try_from(operation >> 8).map(Kind::try_from) {
                     $(Ok(Ok(Kind::$kind)) => $table::Request::decode(operation, arguments).map(Self::$kind),)+
+                    Ok(Err(_)) if operation >> 8 == u16::from(PATH) => {
+                        path::Request::decode(operation, arguments).map(Self::Path)
+                    }
                     Ok(_) | Err(_) => {
                         Err(Error::new(Code::UnknownOperation, format!("unknown operation {operation:#06x}")))
                     }
@@ -88,6 +143,7 @@ macro_rules! kinds {
             pub(super) fn row(&self) -> Row {
                 match self {
                     $(Self::$kind(request) => request.row(),)+
+                    Self::Path(request) => request.row(),
                 }
             }
 
@@ -95,6 +151,7 @@ macro_rules! kinds {
             pub(super) fn source(&self) -> Option<u64> {
                 match self {
                     $(Self::$kind(request) => request.source(),)+
+                    Self::Path(request) => request.source(),
                 }
             }
         }
@@ -109,6 +166,10 @@ macro_rules! kinds {
 
             fn of_ref<'o, 'a>(operation: &'o Operation<'a>) -> Option<&'o Self::Request<'a>> {
                 if let Operation::$kind(request) = operation { Some(request) } else { None }
+            }
+
+            fn settle(&mut self) -> u64 {
+                $table::Serve::settle(self)
             }
 
             fn serve(
@@ -134,18 +195,22 @@ kinds! {
 /// Runs a request on an object that holds data.
 pub(super) fn run(
     registry: &Registry,
+    client: &Client,
     request: RequestHeader<'_>,
     pace: Pace,
     sink: &mut FrameSink<'_>,
+    effects: &mut Effects<'_>,
 ) -> Result<(), Stop> {
     let operation = Operation::decode(request.operation, request.arguments)?;
     let row = operation.row();
     let object = registry.object(request.object).map_err(|error| error.during(row.name))?;
+    let claims = Claims::of(registry, request.arguments).map_err(|error| error.during(row.name))?;
+    let moment = Moment { now: effects.now, session: client.session.id, claims };
+    let session = &*client.session;
+    let call = Call { object: &object, row, request, pace, moment: &moment, session, effects };
     let done = match operation.source() {
-        Some(source) => run_with_source(registry, &object, source, operation, pace, sink),
-        None => stored(&object)
-            .map_err(Stop::from)
-            .and_then(|data| data.run(operation, Call { object: &object, row, request, pace }, sink)),
+        Some(source) => run_with_source(registry, source, operation, &call, sink),
+        None => stored(&object).map_err(Stop::from).and_then(|data| data.run(operation, &call, sink)),
     };
     done.map_err(|stop| match stop {
         Stop::Refused(error) => Stop::Refused(error.during(format_args!("{} on {:?}", row.name, object.name))),
@@ -154,23 +219,32 @@ pub(super) fn run(
 }
 
 /// The value with this name, made if there is none.
-pub(super) fn open_value(registry: &Registry, operation: manager::OpenValue<'_>) -> Result<ObjectId> {
-    let make = || Ok(State::Value(Shared::new(Value::new(&operation.initial))));
-    Ok(registry.open_as(operation.name, &Setup::Usual(Kind::Value), make)?.id)
+pub(super) fn open_value(registry: &Registry, name: &str, initial: &Encoded<'_>, moment: &Moment) -> Result<ObjectId> {
+    Ok(registry.open_as(name, &Setup::Usual(Kind::Value), || Ok(value(initial, registry.limits(), moment)))?.id)
+}
+
+/// The state of a new value.
+pub(super) fn value(initial: &Encoded<'_>, limits: &Limits, moment: &Moment) -> State {
+    State::Value(Shared::new(Value::new(initial, limits, moment)))
+}
+
+/// The state of a new array.
+pub(super) fn array(values: Many<'_, Encoded<'_>>, limits: &Limits, moment: &Moment) -> Result<State> {
+    Ok(State::Array(Shared::new(Array::new(values, limits, moment)?)))
 }
 
 /// The array with this name, made if there is none; `None` if that is to be tried again at leisure.
 pub(super) fn open_array(
     registry: &Registry,
-    operation: manager::OpenArray<'_>,
+    name: &str,
+    values: Many<'_, Encoded<'_>>,
     pace: Pace,
+    moment: &Moment,
 ) -> Result<Option<ObjectId>> {
-    let (name, values) = (operation.name, operation.values);
     let len = values.len();
-    let make = || Ok(State::Array(Shared::new(Array::new(values, registry.limits())?)));
+    let make = || array(values, registry.limits(), moment);
     let object = registry.open_as(name, &Setup::Usual(Kind::Array), make)?;
-    let Some(array) = stored(&object)?.hold(pace) else { return Ok(None) };
-    let found = array.len();
+    let Some(found) = stored(&object)?.len(pace) else { return Ok(None) };
     if found != len {
         return Err(Error::new(Code::WrongSetup, format!("{name:?} has {found} values, not {len}")));
     }
@@ -186,17 +260,16 @@ pub(super) fn stored(object: &Object) -> Result<&dyn Stored> {
 /// objects may be added to each other at the same time.
 fn run_with_source(
     registry: &Registry,
-    object: &Object,
     source: u64,
     operation: Operation<'_>,
-    pace: Pace,
+    call: &Call<'_>,
     sink: &mut FrameSink<'_>,
 ) -> Result<(), Stop> {
-    if pace == Pace::Inline {
+    if call.pace == Pace::Inline {
         return Err(Stop::Postponed);
     }
-    let source = registry.object(source)?;
-    let mut locked = Locked::new([object, &source], pace)?;
+    let (object, source) = (call.object, registry.object(source)?);
+    let mut locked = Locked::new([object, &source], call.effects, call.pace, call.moment)?;
     locked.check_alive(registry)?;
     let contents = locked.get(source.id).contents();
     Ok(locked.get_mut(object.id).serve(object, operation, Some((contents, &source)), ReplySink::Frame(sink))?)
@@ -204,32 +277,65 @@ fn run_with_source(
 
 /// What is known of a request besides its decoded operation.
 pub(super) struct Call<'a> {
-    object: &'a Object,
+    object: &'a Arc<Object>,
     row: Row,
     request: RequestHeader<'a>,
     pace: Pace,
+    moment: &'a Moment,
+    session: &'a Session,
+    effects: &'a Effects<'a>,
 }
 
 /// Data of any kind behind its lock.
 pub(super) trait Stored {
-    /// How many items it has; `None` if somebody holds it for long.
-    fn len(&self) -> Option<usize>;
+    /// How many items it has; `None` if it is not to be locked at this pace.
+    fn len(&self, pace: Pace) -> Option<usize>;
 
     /// Runs an operation that reads no other object.
-    fn run(&self, operation: Operation<'_>, call: Call<'_>, sink: &mut FrameSink<'_>) -> Result<(), Stop>;
+    fn run(&self, operation: Operation<'_>, call: &Call<'_>, sink: &mut FrameSink<'_>) -> Result<(), Stop>;
 
-    /// Locks it for several operations.
-    fn hold(&self, pace: Pace) -> Option<Box<dyn Held + '_>>;
+    /// Locks it for several operations of one moment. What is over by then is removed first; unless
+    /// there is time, it must not be much.
+    fn hold<'a>(
+        &'a self,
+        object: &'a Arc<Object>,
+        effects: &'a Effects<'a>,
+        pace: Pace,
+        moment: &Moment,
+    ) -> Option<Box<dyn Held + 'a>>;
+
+    /// Removes some of the items whose time is over; whether none of them is left.
+    fn sweep(&self, object: &Arc<Object>, effects: &Effects<'_>, pace: Pace) -> bool;
+
+    /// The same until none is left. Others get the lock in between.
+    fn sweep_all(&self, object: &Arc<Object>, effects: &Effects<'_>, moment: &Moment);
 }
 
 impl<D: Data> Stored for Shared<D> {
-    fn len(&self) -> Option<usize> {
-        self.lock(Pace::Inline).map(|data| data.len())
+    fn len(&self, pace: Pace) -> Option<usize> {
+        self.lock(pace).map(|data| data.len())
     }
 
-    fn run(&self, operation: Operation<'_>, call: Call<'_>, sink: &mut FrameSink<'_>) -> Result<(), Stop> {
+    fn run(&self, operation: Operation<'_>, call: &Call<'_>, sink: &mut FrameSink<'_>) -> Result<(), Stop> {
+        let attend = || {
+            let attended = Attended::new(self, call.object, call.effects, call.pace, call.moment);
+            let bytes = call.request.arguments.len();
+            let is_light = |data: &Attended<'_, D>| {
+                call.pace == Pace::Patient || call.row.effect == Effect::Read || !is_costly::<D>(data, bytes)
+            };
+            attended.filter(is_light).ok_or(Stop::Postponed)
+        };
+        if let Operation::Path(request) = operation {
+            let data = attend()?;
+            call.object.check_alive()?;
+            if call.pace == Pace::Inline && inside::size(&*data, &request) > LARGE_BYTES {
+                return Err(Stop::Postponed);
+            }
+            return Ok(Inside::serve(request, data, sink)?);
+        }
         let operation = D::of(operation).ok_or_else(|| wrong_kind(call.object))?;
-        let data = self.lock(call.pace).ok_or(Stop::Postponed)?;
+        let data = attend()?;
+        call.object.check_alive()?;
         if call.pace == Pace::Inline && D::is_heavy(&data, &operation) {
             return Err(Stop::Postponed);
         }
@@ -238,13 +344,30 @@ impl<D: Data> Stored for Shared<D> {
             && let Some(copy) = data.copy()
         {
             drop(data);
-            return Ok(run_on_copy(self, copy, operation, &call, sink)?);
+            return Ok(run_on_copy(self, copy, operation, call, sink)?);
+        }
+        if D::binds(&operation) {
+            call.session.hold(call.object)?;
         }
         Ok(D::serve(operation, data, None, sink)?)
     }
 
-    fn hold(&self, pace: Pace) -> Option<Box<dyn Held + '_>> {
-        Some(Box::new(self.lock(pace)?))
+    fn hold<'a>(
+        &'a self,
+        object: &'a Arc<Object>,
+        effects: &'a Effects<'a>,
+        pace: Pace,
+        moment: &Moment,
+    ) -> Option<Box<dyn Held + 'a>> {
+        Some(Box::new(Attended::beside_others(self, object, effects, pace, moment)?))
+    }
+
+    fn sweep(&self, object: &Arc<Object>, effects: &Effects<'_>, pace: Pace) -> bool {
+        lifetime::sweep(self, object, effects, pace)
+    }
+
+    fn sweep_all(&self, object: &Arc<Object>, effects: &Effects<'_>, moment: &Moment) {
+        drop(Attended::new(self, object, effects, Pace::Patient, moment));
     }
 }
 
@@ -264,9 +387,11 @@ fn run_on_copy<D: Data>(
     if call.row.effect == Effect::Read {
         return Ok(());
     }
-    let mut current = shared.lock(Pace::Patient).expect("a patient lock is always got");
+    let attended = Attended::new(shared, call.object, call.effects, Pace::Patient, call.moment);
+    let mut current = attended.expect("a patient lock is always got");
+    call.object.check_alive()?;
     if current.version() == before {
-        std::mem::swap(&mut *current, &mut copy);
+        current.exchange(&mut copy);
         return Ok(());
     }
     sink.rewind();
@@ -281,8 +406,14 @@ pub(super) trait Held {
     /// How many items it has.
     fn len(&self) -> usize;
 
+    /// Whether an operation gives its session something that goes when the session does.
+    fn binds(&self, operation: &Operation<'_>) -> bool;
+
     /// Whether an operation may take long on what it holds now.
     fn is_heavy(&self, operation: &Operation<'_>) -> bool;
+
+    /// How many bytes an operation looks into, if it is one on what is inside of a value.
+    fn looked_into(&self, operation: &Operation<'_>) -> usize;
 
     /// What an operation on another object reads of it: the kind's [`Operations::Contents`].
     fn contents(&self) -> Box<dyn Any>;
@@ -300,7 +431,7 @@ pub(super) trait Held {
     fn transactional(&mut self) -> &mut dyn Transactional;
 }
 
-impl<D: Data> Held for Guard<'_, D> {
+impl<D: Data> Held for Attended<'_, D> {
     fn version(&self) -> u64 {
         D::version(self)
     }
@@ -309,8 +440,17 @@ impl<D: Data> Held for Guard<'_, D> {
         D::len(self)
     }
 
+    fn binds(&self, operation: &Operation<'_>) -> bool {
+        D::of_ref(operation).is_some_and(D::binds)
+    }
+
     fn is_heavy(&self, operation: &Operation<'_>) -> bool {
         D::of_ref(operation).is_some_and(|request| D::is_heavy(self, request))
+            || operation.row().effect != Effect::Read && is_costly::<D>(self, 0)
+    }
+
+    fn looked_into(&self, operation: &Operation<'_>) -> usize {
+        if let Operation::Path(request) = operation { inside::size::<D>(self, request) } else { 0 }
     }
 
     fn contents(&self) -> Box<dyn Any> {
@@ -324,6 +464,9 @@ impl<D: Data> Held for Guard<'_, D> {
         source: Option<(Box<dyn Any>, &Object)>,
         mut sink: ReplySink<'_, '_>,
     ) -> Result<()> {
+        if let Operation::Path(request) = operation {
+            return Inside::serve(request, &mut **self, &mut sink);
+        }
         let request = D::of(operation).ok_or_else(|| wrong_kind(object))?;
         let source = source.map(|(contents, other)| {
             // Two kinds may have contents of one type, so that alone does not tell.
@@ -341,7 +484,7 @@ impl<D: Data> Held for Guard<'_, D> {
 /// A place for a reply, of either sort.
 pub(super) enum ReplySink<'a, 'f> {
     Frame(&'a mut FrameSink<'f>),
-    Step(&'a mut StepSink),
+    Step(&'a mut StepSink<'f>),
 }
 
 impl Sink for ReplySink<'_, '_> {

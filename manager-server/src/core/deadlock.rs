@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use manager_protocol::{Code, Error, ObjectId, Result};
 
+use super::object::Label;
 use super::object::Object;
 use super::sync::{Mutex, lock};
 use super::waiting::Holder;
@@ -29,7 +30,7 @@ struct Graph {
 
 #[derive(Debug)]
 struct Held {
-    name: Box<str>,
+    name: Label,
     holder: Holder,
     waiting: usize,
 }
@@ -97,7 +98,7 @@ impl Graph {
     }
 
     /// The way from `holder`, who has the lock called `name`, back to `waiter`, in words.
-    fn path(&self, waiter: Holder, holder: Holder, name: &str) -> Option<String> {
+    fn path(&self, waiter: Holder, holder: Holder, name: &Label) -> Option<String> {
         let mut circle = vec![(name, holder)];
         if holder != waiter {
             circle.extend(self.search(waiter, holder)?);
@@ -116,8 +117,8 @@ impl Graph {
     /// The locks and their holders from those that a holder waits for to one that `waiter` has.
     ///
     /// A search that would take long is given up: the wait then ends by its time, if in no other way.
-    fn search(&self, waiter: Holder, holder: Holder) -> Option<Vec<(&str, Holder)>> {
-        let mut came_from: HashMap<Holder, (&str, Holder)> = HashMap::new();
+    fn search(&self, waiter: Holder, holder: Holder) -> Option<Vec<(&Label, Holder)>> {
+        let mut came_from: HashMap<Holder, (&Label, Holder)> = HashMap::new();
         let mut ahead = VecDeque::from([holder]);
         while let Some(current) = ahead.pop_front()
             && came_from.len() < LONGEST_SEARCH
@@ -138,7 +139,7 @@ impl Graph {
 }
 
 /// The way that a search has found, from its beginning.
-fn trail<'a>(came_from: &HashMap<Holder, (&'a str, Holder)>, end: Holder, start: Holder) -> Vec<(&'a str, Holder)> {
+fn trail<'a>(came_from: &HashMap<Holder, (&'a Label, Holder)>, end: Holder, start: Holder) -> Vec<(&'a Label, Holder)> {
     let mut trail = Vec::new();
     let mut at = end;
     while at != start {
@@ -161,11 +162,15 @@ const MOST_TOLD: usize = 8;
 mod tests {
     use super::*;
 
+    fn label(name: &str) -> Label {
+        Label::new(Some(name), manager_protocol::Kind::Lock, 0)
+    }
+
     /// A graph in which each holder waits for the lock of the next.
     fn chain(len: u64) -> Graph {
         let mut graph = Graph::default();
         for at in 0..len {
-            let name = format!("lock {at}").into();
+            let name = label(&format!("lock {at}"));
             graph.held.insert(at, Held { name, holder: (1, at), waiting: 1 });
             graph.waits.entry((1, at.wrapping_sub(1))).or_default().push(at);
         }
@@ -175,17 +180,17 @@ mod tests {
     #[test]
     fn a_long_chain_is_searched_without_a_deep_stack_and_told_in_short() {
         let graph = chain(5000);
-        let circle = graph.path((1, 4999), (1, 0), "first").unwrap();
+        let circle = graph.path((1, 4999), (1, 0), &label("first")).unwrap();
         assert!(
             circle.starts_with("\"first\" is held by 0 of session 1, who waits; \"lock 1\" is held by 1"),
             "{circle}"
         );
         assert!(circle.contains("for 4992 more") && circle.len() < 1000, "{circle}");
-        assert_eq!(graph.path((2, 0), (1, 0), "first"), None);
+        assert_eq!(graph.path((2, 0), (1, 0), &label("first")), None);
     }
 
     #[test]
     fn a_search_that_would_take_long_is_given_up() {
-        assert_eq!(chain(200_000).path((1, 199_999), (1, 0), "first"), None);
+        assert_eq!(chain(200_000).path((1, 199_999), (1, 0), &label("first")), None);
     }
 }

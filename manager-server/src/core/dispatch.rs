@@ -4,16 +4,19 @@
 
 use std::cell::Cell;
 
-use manager_protocol::{Code, Error, Kind, RequestHeader, Result, Row, Served, a_kind, manager};
+use manager_protocol::{Code, Error, Kind, ObjectId, RequestHeader, Result, Row, Served, a_kind, manager};
 
 use super::clients::Client;
-use super::object::Object;
+use super::moment::Moment;
+use super::object::{Object, State};
+use super::reference::{Claims, Link};
 use super::registry::Registry;
+use super::session::Session;
 use super::setup::Setup;
 use super::sink::FrameSink;
 use super::waiting::Effects;
 use super::{LARGE, Pace};
-use super::{data, transaction, waitable};
+use super::{data, transaction, waitable, watch};
 
 /// Why an operation gave no reply.
 pub(super) enum Stop {
@@ -43,8 +46,9 @@ pub(super) fn run(
     effects: &mut Effects<'_>,
 ) -> Result<Served, Stop> {
     match manager_protocol::row(request.operation) {
+        Some(row) if watch::is_watch(row.number) => watch::run(registry, client, request, pace, sink, effects),
         Some(row) if is_waitable(row) => waitable::run(registry, client, request, row, pace, sink, effects),
-        Some(_) | None => data::run(registry, request, pace, sink).map(|()| Served::Replied),
+        Some(_) | None => data::run(registry, client, request, pace, sink, effects).map(|()| Served::Replied),
     }
 }
 
@@ -62,6 +66,7 @@ pub(super) fn is_waitable(row: Row) -> bool {
 /// Runs a request on the manager itself.
 pub(super) fn run_manager(
     registry: &Registry,
+    client: &Client,
     request: RequestHeader<'_>,
     pace: Pace,
     sink: &mut FrameSink<'_>,
@@ -69,23 +74,54 @@ pub(super) fn run_manager(
 ) -> Result<Served, Stop> {
     let operation = manager::Request::decode(request.operation, request.arguments)?;
     let row = operation.row();
-    let mut manager = Manager { registry, pace, effects, postponed: Cell::new(false) };
+    let claims = Claims::of(registry, request.arguments).map_err(|error| error.during(row.name))?;
+    let moment = Moment { now: effects.now, session: client.session.id, claims };
+    let mut manager = Manager {
+        registry,
+        session: &client.session,
+        pace,
+        moment,
+        effects,
+        postponed: Cell::new(false),
+        links: Vec::new(),
+    };
     let served = operation.serve(&mut manager, None, sink);
-    if manager.postponed.get() { Err(Stop::Postponed) } else { Ok(served.map_err(|error| error.during(row.name))?) }
+    let links = std::mem::take(&mut manager.links);
+    if manager.postponed.get() {
+        return Err(Stop::Postponed);
+    }
+    let served = served.map_err(|error| error.during(row.name))?;
+    sink.give(links);
+    Ok(served)
 }
 
 /// The manager as the target of operations.
 struct Manager<'a, 'c> {
     registry: &'a Registry,
+    session: &'a Session,
     pace: Pace,
+    moment: Moment,
     effects: &'a mut Effects<'c>,
     /// The operation did not run; what it returned means nothing.
     postponed: Cell<bool>,
+    /// What the reply refers to, if it does not show that itself.
+    links: Vec<Link>,
 }
 
 impl Manager<'_, '_> {
-    fn make(&self, name: &str, setup: &Setup) -> Result<u64> {
-        Ok(self.registry.open(name, setup)?.id)
+    /// The object with this name; or a new one without a name, which the session holds.
+    fn make(&self, name: Option<&str>, setup: &Setup) -> Result<ObjectId> {
+        match name {
+            Some(name) => Ok(self.registry.open(name, setup)?.id),
+            None => self.create(setup, setup.spelled_out().make(self.registry.limits())?),
+        }
+    }
+
+    fn create(&self, setup: &Setup, state: State) -> Result<ObjectId> {
+        let link = self.registry.create(setup, state)?;
+        let id = link.object().id;
+        self.session.keep(link)?;
+        Ok(id)
     }
 
     fn postpone<T>(&self) -> Result<T> {
@@ -110,16 +146,28 @@ impl manager::Serve for Manager<'_, '_> {
         self.make(operation.name, &Setup::Usual(operation.kind))
     }
 
+    fn hold(&mut self, operation: manager::Hold) -> Result<()> {
+        let object = self.registry.object(operation.object)?;
+        object.check_kind(operation.kind)?;
+        let link = Link::new(&object).ok_or_else(|| object.deleted())?;
+        if object.is_named() { Ok(()) } else { self.session.keep(link) }
+    }
+
+    fn release(&mut self, operation: manager::Release<'_>) -> Result<()> {
+        drop(self.session.release(operation.objects));
+        Ok(())
+    }
+
     fn open_queue(&mut self, operation: manager::OpenQueue<'_>) -> Result<u64> {
         let (name, dead_letters) = (operation.name, operation.setup.dead_letters.clone());
         let setup = Setup::Queue(operation.setup);
         // All is judged before anything is made.
         setup.check()?;
-        if let Some(queue) = self.registry.named(name) {
+        if let Some(queue) = name.and_then(|name| self.registry.named(name)) {
             setup.judge(&queue)?;
         }
         match dead_letters {
-            Some(dead_letters) if dead_letters == name => {
+            Some(dead_letters) if Some(&*dead_letters) == name => {
                 return Err(Error::new(Code::InvalidArgument, "a queue cannot have its own dead letters"));
             }
             Some(dead_letters) => drop(self.registry.open(&dead_letters, &Setup::Usual(Kind::Queue))?),
@@ -145,11 +193,25 @@ impl manager::Serve for Manager<'_, '_> {
     }
 
     fn open_value(&mut self, operation: manager::OpenValue<'_>) -> Result<u64> {
-        data::open_value(self.registry, operation)
+        let manager::OpenValue { name, initial } = operation;
+        match name {
+            Some(name) => data::open_value(self.registry, name, &initial, &self.moment),
+            None => {
+                self.create(&Setup::Usual(Kind::Value), data::value(&initial, self.registry.limits(), &self.moment))
+            }
+        }
     }
 
     fn open_array(&mut self, operation: manager::OpenArray<'_>) -> Result<u64> {
-        data::open_array(self.registry, operation, self.pace)?.map_or_else(|| self.postpone(), Ok)
+        let manager::OpenArray { name, values } = operation;
+        match name {
+            Some(name) => data::open_array(self.registry, name, values, self.pace, &self.moment)?
+                .map_or_else(|| self.postpone(), Ok),
+            None => {
+                let state = data::array(values, self.registry.limits(), &self.moment)?;
+                self.create(&Setup::Usual(Kind::Array), state)
+            }
+        }
     }
 
     fn delete(&mut self, operation: manager::Delete<'_>) -> Result<bool> {
@@ -174,8 +236,11 @@ impl manager::Serve for Manager<'_, '_> {
         &mut self,
         operation: manager::Transaction<'_>,
     ) -> Result<manager_protocol::Many<'static, manager::StepReply<'static>>> {
-        match transaction::run(self.registry, operation, self.pace) {
-            Ok(replies) => Ok(manager_protocol::Many::new(replies.into_iter())),
+        match transaction::run(self.registry, self.session, operation, self.pace, self.moment.clone(), self.effects) {
+            Ok((replies, links)) => {
+                self.links = links;
+                Ok(manager_protocol::Many::new(replies.into_iter()))
+            }
             Err(Stop::Refused(error)) => Err(error),
             Err(Stop::Postponed) => self.postpone(),
         }

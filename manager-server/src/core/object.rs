@@ -9,20 +9,23 @@ pub(super) mod list;
 pub(super) mod lock;
 pub(super) mod pipe;
 pub(super) mod queue;
+pub(super) mod referring;
 pub(super) mod semaphore;
 pub(super) mod set;
 mod table;
 pub(super) mod value;
 
+use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
-use manager_protocol::{Code, Error, Kind, ObjectId, Result};
+use manager_protocol::{Code, Error, Kind, ObjectId, Result, a_kind, kind_name};
 
 use super::Pace;
 use super::data::Stored;
+use super::garbage::Garbage;
 use super::setup::Setup;
-use super::sync::{AtomicBool, Mutex, MutexGuard, PoisonError, TryLockError, yield_now};
+use super::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, PoisonError, TryLockError, yield_now};
 use super::waitable::Waitable;
 use super::waiting::Effects;
 use array::Array;
@@ -39,10 +42,10 @@ use set::Set;
 use value::Value;
 
 /// A page of entries or values ends when it has so many bytes.
-const PAGE_BYTES: usize = 256 * 1024;
+pub(super) const PAGE_BYTES: usize = 256 * 1024;
 
 /// And when it has so many of them.
-const PAGE_ITEMS: u32 = 10_000;
+pub(super) const PAGE_ITEMS: u32 = 10_000;
 
 /// How often an inline operation looks for a lock that others hold briefly.
 const TRIES: usize = 100;
@@ -51,20 +54,57 @@ const TRIES: usize = 100;
 /// and whoever is postponed is patient next time: giving up at once would keep that going.
 const TRIES_BESIDE_PATIENT: usize = 10;
 
+/// Anybody may link to the object,
+const OPEN: usize = 0;
+/// nobody may just now,
+const SEALED: usize = 1;
+/// nobody will any more.
+const GONE: usize = 2;
+
 /// One shared object.
 #[derive(Debug)]
 pub(super) struct Object {
     pub(super) id: ObjectId,
-    pub(super) name: Box<str>,
+    pub(super) name: Label,
     /// What it was made as, spelled out.
     pub(super) setup: Setup,
     pub(super) state: State,
     /// Set before those who wait in it are sent away: whoever sees it unset while the object is locked
     /// may wait in it.
     deleted: AtomicBool,
+    /// How many links there are to it. Without a name, once there is none there is never one again.
+    links: AtomicUsize,
+    /// Whether it is noted among those that may be part of a circle.
+    suspected: AtomicBool,
+    /// [`OPEN`], [`SEALED`] or [`GONE`].
+    seal: AtomicUsize,
+    garbage: Arc<Garbage>,
 }
 
-/// The state of an object, by its kind.
+/// What an object is called in messages: its name, or else its kind and number.
+#[derive(Clone)]
+pub(super) struct Label {
+    name: Option<Box<str>>,
+    kind: Kind,
+    id: ObjectId,
+}
+
+impl Label {
+    pub(super) fn new(name: Option<&str>, kind: Kind, id: ObjectId) -> Self {
+        Self { name: name.map(Into::into), kind, id }
+    }
+}
+
+impl fmt::Debug for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "{name:?}"),
+            None => write!(f, "{} {}", kind_name(self.kind), self.id),
+        }
+    }
+}
+
+/// The state of an object, by its kind. Most objects are small ones, so what is large is boxed.
 #[derive(Debug)]
 pub(super) enum State {
     Dict(Shared<Dict>),
@@ -72,12 +112,12 @@ pub(super) enum State {
     Set(Shared<Set>),
     Value(Shared<Value>),
     Array(Shared<Array>),
-    Queue(Shared<Queue>),
-    Pipe(Shared<Pipe>),
+    Queue(Box<Shared<Queue>>),
+    Pipe(Box<Shared<Pipe>>),
     Lock(Shared<Lock>),
     Semaphore(Shared<Semaphore>),
     Event(Shared<Event>),
-    Condition(Shared<Condition>),
+    Condition(Box<Shared<Condition>>),
     Barrier(Shared<Barrier>),
 }
 
@@ -100,24 +140,110 @@ pub(super) trait Transactional {
 }
 
 impl Object {
-    pub(super) fn new(id: ObjectId, name: &str, setup: Setup, state: State) -> Self {
-        Self { id, name: name.into(), setup, state, deleted: AtomicBool::new(false) }
+    pub(super) fn new(id: ObjectId, name: Option<&str>, setup: Setup, state: State, garbage: Arc<Garbage>) -> Self {
+        let name = Label::new(name, state.kind(), id);
+        let (deleted, suspected) = (AtomicBool::new(false), AtomicBool::new(false));
+        // An object without a name is made for the first link to it.
+        let links = AtomicUsize::new(usize::from(name.name.is_none()));
+        Self { id, name, setup, state, deleted, links, suspected, seal: AtomicUsize::new(OPEN), garbage }
     }
 
     pub(super) fn kind(&self) -> Kind {
-        match &self.state {
-            State::Dict(_) => Kind::Dict,
-            State::List(_) => Kind::List,
-            State::Queue(_) => Kind::Queue,
-            State::Pipe(_) => Kind::Pipe,
-            State::Lock(_) => Kind::Lock,
-            State::Semaphore(_) => Kind::Semaphore,
-            State::Event(_) => Kind::Event,
-            State::Condition(_) => Kind::Condition,
-            State::Barrier(_) => Kind::Barrier,
-            State::Set(_) => Kind::Set,
-            State::Value(_) => Kind::Value,
-            State::Array(_) => Kind::Array,
+        self.name.kind
+    }
+
+    /// Whether it lives until it is deleted, rather than by links.
+    pub(super) fn is_named(&self) -> bool {
+        self.name.name.is_some()
+    }
+
+    /// Checks that it is of a kind.
+    pub(super) fn check_kind(&self, kind: Kind) -> Result<()> {
+        if self.kind() == kind {
+            return Ok(());
+        }
+        let fault = format!("{:?} is {}, not {}", self.name, a_kind(self.kind()), a_kind(kind));
+        Err(Error::new(Code::WrongKind, fault))
+    }
+
+    /// Counts one link more, unless the last one is gone.
+    ///
+    /// While the object is [sealed](Self::seal) it waits for what becomes of it.
+    pub(super) fn link(object: &Arc<Self>) -> bool {
+        loop {
+            if !object.count_link() {
+                return false;
+            }
+            match object.seal.load(Ordering::SeqCst) {
+                OPEN => return true,
+                SEALED => {
+                    Self::unlink(object);
+                    yield_now();
+                }
+                _ => {
+                    Self::unlink(object);
+                    return false;
+                }
+            }
+        }
+    }
+
+    fn count_link(&self) -> bool {
+        let linked = |links: usize| (links > 0 || self.is_named()).then_some(links + 1);
+        self.links.fetch_update(Ordering::SeqCst, Ordering::SeqCst, linked).is_ok()
+    }
+
+    /// Counts one link more for somebody who has one.
+    pub(super) fn link_again(&self) {
+        self.links.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// From here on nobody new links to it, until it is found to be garbage or not: whoever tries does so
+    /// before the links are counted, or waits.
+    pub(super) fn seal(&self) {
+        self.seal.store(SEALED, Ordering::SeqCst);
+    }
+
+    /// Ends what [`seal`](Self::seal) began: it is garbage, or others link to it again.
+    pub(super) fn unseal(&self, is_garbage: bool) {
+        self.seal.store(if is_garbage { GONE } else { OPEN }, Ordering::SeqCst);
+    }
+
+    /// Counts one link less.
+    pub(super) fn unlink(object: &Arc<Self>) {
+        let left = object.links.fetch_sub(1, Ordering::SeqCst) - 1;
+        if object.is_named() {
+            return;
+        }
+        if left == 0 {
+            object.garbage.note_dead(Arc::clone(object));
+        } else {
+            Self::suspect(object);
+        }
+    }
+
+    /// Notes that it may be part of a circle that nobody else refers to.
+    pub(super) fn suspect(object: &Arc<Self>) {
+        if object.can_refer() && object.links() > 0 && !object.suspected.swap(true, Ordering::SeqCst) {
+            object.garbage.note_suspect(Arc::clone(object));
+        }
+    }
+
+    /// What loses a link from now on is noted again.
+    pub(super) fn clear_suspicion(&self) {
+        self.suspected.store(false, Ordering::SeqCst);
+    }
+
+    /// How many links there are to it.
+    pub(super) fn links(&self) -> usize {
+        self.links.load(Ordering::SeqCst)
+    }
+
+    /// Whether its values can refer to other objects: what cannot is in no circle.
+    fn can_refer(&self) -> bool {
+        match self.kind() {
+            Kind::Dict | Kind::List | Kind::Array | Kind::Value | Kind::Queue | Kind::Pipe => true,
+            Kind::Set | Kind::Lock | Kind::Semaphore | Kind::Event | Kind::Condition | Kind::Barrier => false,
         }
     }
 
@@ -135,30 +261,41 @@ impl Object {
             | State::Semaphore(_)
             | State::Event(_)
             | State::Condition(_)
-            | State::Barrier(_) => self.state.data().map_or(Some(0), Stored::len),
+            | State::Barrier(_) => self.state.data().map_or(Some(0), |data| data.len(Pace::Inline)),
         }
     }
 
-    /// Acts on the state, locked, if sessions can wait in it.
+    /// Acts on the state, locked.
     pub(super) fn visit(&self, effects: &mut Effects<'_>, act: impl FnOnce(&mut dyn Waitable, &mut Effects<'_>)) {
-        fn locked<T: Waitable>(
-            state: &Shared<T>,
-            effects: &mut Effects<'_>,
-            act: impl FnOnce(&mut dyn Waitable, &mut Effects<'_>),
-        ) {
-            if let Some(mut guard) = state.lock(Pace::Patient) {
-                act(&mut *guard, effects);
-            }
-        }
+        self.visit_at(Pace::Patient, effects, act);
+    }
+
+    /// How a thread with other things to do visits it: data may be held for long, nothing else is.
+    pub(super) fn pace_of_visits(&self) -> Pace {
+        if self.state.data().is_some() { Pace::Inline } else { Pace::Patient }
+    }
+
+    /// Acts on the state, locked, if it is to be locked at this pace; whether it was.
+    pub(super) fn visit_at(
+        &self,
+        pace: Pace,
+        effects: &mut Effects<'_>,
+        act: impl FnOnce(&mut dyn Waitable, &mut Effects<'_>),
+    ) -> bool {
+        let visitor = Visitor { pace, effects, act };
         match &self.state {
-            State::Dict(_) | State::List(_) | State::Set(_) | State::Value(_) | State::Array(_) => {}
-            State::Queue(queue) => locked(queue, effects, act),
-            State::Pipe(pipe) => locked(pipe, effects, act),
-            State::Lock(lock) => locked(lock, effects, act),
-            State::Semaphore(semaphore) => locked(semaphore, effects, act),
-            State::Event(event) => locked(event, effects, act),
-            State::Condition(condition) => locked(condition, effects, act),
-            State::Barrier(barrier) => locked(barrier, effects, act),
+            State::Dict(dict) => visitor.visit(dict),
+            State::List(list) => visitor.visit(list),
+            State::Set(set) => visitor.visit(set),
+            State::Value(value) => visitor.visit(value),
+            State::Array(array) => visitor.visit(array),
+            State::Queue(queue) => visitor.visit(queue),
+            State::Pipe(pipe) => visitor.visit(pipe),
+            State::Lock(lock) => visitor.visit(lock),
+            State::Semaphore(semaphore) => visitor.visit(semaphore),
+            State::Event(event) => visitor.visit(event),
+            State::Condition(condition) => visitor.visit(condition),
+            State::Barrier(barrier) => visitor.visit(barrier),
         }
     }
 
@@ -170,6 +307,8 @@ impl Object {
                 effects.refuse(ticket, self.deleted());
             }
         });
+        // What it refers to need not wait until the last operation has let go of it.
+        drop(self.take_contents());
     }
 
     /// Checks that the object is not deleted. To be called with the object locked.
@@ -177,12 +316,44 @@ impl Object {
         if self.deleted.load(Ordering::SeqCst) { Err(self.deleted()) } else { Ok(()) }
     }
 
-    fn deleted(&self) -> Error {
+    pub(super) fn deleted(&self) -> Error {
         Error::new(Code::NoSuchObject, format!("{:?} was deleted", self.name))
     }
 }
 
+/// Who visits the state of an object.
+struct Visitor<'a, 'c, A> {
+    pace: Pace,
+    effects: &'a mut Effects<'c>,
+    act: A,
+}
+
+impl<A: FnOnce(&mut dyn Waitable, &mut Effects<'_>)> Visitor<'_, '_, A> {
+    fn visit<T: Waitable>(self, state: &Shared<T>) -> bool {
+        let Some(mut guard) = state.lock(self.pace) else { return false };
+        (self.act)(&mut *guard, self.effects);
+        true
+    }
+}
+
 impl State {
+    pub(super) fn kind(&self) -> Kind {
+        match self {
+            Self::Dict(_) => Kind::Dict,
+            Self::List(_) => Kind::List,
+            Self::Queue(_) => Kind::Queue,
+            Self::Pipe(_) => Kind::Pipe,
+            Self::Lock(_) => Kind::Lock,
+            Self::Semaphore(_) => Kind::Semaphore,
+            Self::Event(_) => Kind::Event,
+            Self::Condition(_) => Kind::Condition,
+            Self::Barrier(_) => Kind::Barrier,
+            Self::Set(_) => Kind::Set,
+            Self::Value(_) => Kind::Value,
+            Self::Array(_) => Kind::Array,
+        }
+    }
+
     /// The state as data, if it is such.
     pub(super) fn data(&self) -> Option<&dyn Stored> {
         match self {
@@ -259,6 +430,16 @@ impl<T: Discards> Shared<T> {
                 }
                 None
             }
+        }
+    }
+
+    /// Lets those go first who wait for the lock: whoever let go of it a moment ago would get it before them.
+    pub(super) fn give_way(&self) {
+        for _ in 0..TRIES {
+            if self.patient.load(Ordering::Relaxed) == 0 {
+                return;
+            }
+            yield_now();
         }
     }
 }

@@ -8,7 +8,9 @@ use dashmap::mapref::entry::Entry;
 use manager_protocol::{Code, Error, MAX_NAME_BYTES, ObjectId, Result, manager};
 
 use super::Limits;
+use super::garbage::Garbage;
 use super::object::{Object, State};
+use super::reference::Link;
 use super::setup::Setup;
 
 /// References into the maps are never held across anything: an object is cloned out as an `Arc`.
@@ -18,11 +20,26 @@ pub(super) struct Registry {
     objects: DashMap<ObjectId, Arc<Object>>,
     next_id: AtomicU64,
     limits: Limits,
+    epoch: u64,
+    /// Shared with the objects, which note there that they lost a link.
+    pub(super) garbage: Arc<Garbage>,
 }
 
 impl Registry {
-    pub(super) fn new(limits: Limits) -> Self {
-        Self { names: DashMap::new(), objects: DashMap::new(), next_id: AtomicU64::new(1), limits }
+    pub(super) fn new(limits: Limits, epoch: u64) -> Self {
+        Self {
+            names: DashMap::new(),
+            objects: DashMap::new(),
+            next_id: AtomicU64::new(1),
+            limits,
+            epoch,
+            garbage: Arc::default(),
+        }
+    }
+
+    /// A number that tells this server's objects from any other's.
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     pub(super) fn object(&self, id: ObjectId) -> Result<Arc<Object>> {
@@ -57,14 +74,8 @@ impl Registry {
                 setup.judge(&object).map(|()| object)
             }
             Entry::Vacant(free) => {
-                if self.objects.len() >= self.limits.max_objects {
-                    return Err(Error::new(
-                        Code::LimitExceeded,
-                        format!("there are {} objects, the server's limit", self.limits.max_objects),
-                    ));
-                }
-                let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-                let object = Arc::new(Object::new(id, name, setup.spelled_out(), state));
+                self.check_room()?;
+                let object = Arc::new(self.object_of(Some(name), setup, state));
                 // Whoever sees the name must find the object, so the id is there first.
                 self.objects.insert(object.id, Arc::clone(&object));
                 free.insert(Arc::clone(&object));
@@ -73,11 +84,38 @@ impl Registry {
         }
     }
 
-    /// Takes the object with this name out of both maps; it lives on in operations that have it.
+    /// A new object without a name, and the link that it lives by.
+    pub(super) fn create(&self, setup: &Setup, state: State) -> Result<Link> {
+        self.check_room()?;
+        let object = Arc::new(self.object_of(None, setup, state));
+        let link = Link::first(&object);
+        self.objects.insert(object.id, object);
+        Ok(link)
+    }
+
+    fn object_of(&self, name: Option<&str>, setup: &Setup, state: State) -> Object {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        Object::new(id, name, setup.spelled_out(), state, Arc::clone(&self.garbage))
+    }
+
+    fn check_room(&self) -> Result<()> {
+        let limit = self.limits.max_objects;
+        if self.objects.len() >= limit {
+            return Err(Error::new(Code::LimitExceeded, format!("there are {limit} objects, the server's limit")));
+        }
+        Ok(())
+    }
+
+    /// Takes the object with this name out of both maps.
     pub(super) fn delete(&self, name: &str) -> Option<Arc<Object>> {
         let (_, object) = self.names.remove(name)?;
         self.objects.remove(&object.id);
         Some(object)
+    }
+
+    /// Takes an object without a name out.
+    pub(super) fn forget(&self, object: &Object) {
+        self.objects.remove(&object.id);
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -100,13 +138,13 @@ impl Registry {
     pub(super) fn entries(&self) -> Vec<manager::Entry> {
         self.names
             .iter()
-            .map(|object| manager::Entry { name: object.name.to_string(), kind: object.kind(), object: object.id })
+            .map(|named| manager::Entry { name: named.key().to_string(), kind: named.kind(), object: named.id })
             .collect()
     }
 
     /// All objects, one after the other.
     pub(super) fn all(&self) -> Vec<Arc<Object>> {
-        self.names.iter().map(|object| Arc::clone(&object)).collect()
+        self.objects.iter().map(|object| Arc::clone(&object)).collect()
     }
 }
 
@@ -129,7 +167,7 @@ mod tests {
 
     #[test]
     fn one_name_is_one_object_however_many_open_it_at_once() {
-        let registry = Registry::new(Limits::default());
+        let registry = Registry::new(Limits::default(), 0);
         let ids: Vec<ObjectId> = std::thread::scope(|scope| {
             let open = || {
                 (0..1000)
@@ -148,7 +186,7 @@ mod tests {
 
     #[test]
     fn names_and_kinds_are_judged() {
-        let registry = Registry::new(Limits { max_objects: 1, ..Limits::default() });
+        let registry = Registry::new(Limits { max_objects: 1, ..Limits::default() }, 0);
         let open = |name: &str, kind| registry.open(name, &Setup::Usual(kind));
         assert_eq!(open("", Kind::Dict).unwrap_err().code, Code::InvalidName);
         assert_eq!(open(&"x".repeat(257), Kind::Dict).unwrap_err().code, Code::InvalidName);

@@ -4,6 +4,7 @@
 //! its connections for a while; one that cannot ends with its only connection.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
@@ -13,6 +14,7 @@ use manager_protocol::{Acknowledge, Code, Error, ObjectId, RequestHeader, Result
 use super::Pace;
 use super::mailbox::Mailbox;
 use super::object::Object;
+use super::reference::Link;
 use super::requests::{Answer, Arrival, Delivery, Requests, Unwanted, Wait};
 use super::sync::{AtomicBool, Mutex, lock};
 use super::timers::{Time, TimerKey};
@@ -41,12 +43,19 @@ struct State {
     requests: Requests,
     /// Objects in which it may hold something, or wait.
     holdings: HashMap<ObjectId, Weak<Object>>,
+    /// With so many holdings, those that are gone are looked for.
+    prune_at: usize,
     grace: Option<TimerKey>,
     /// Until when it lives without a connection.
     alone_until: Option<Time>,
     /// Woken when the session ends.
     watcher: Option<Waker>,
+    /// What it has proxies of, without a name, and how often it was given one.
+    kept: HashMap<ObjectId, (Link, u64)>,
 }
+
+/// So many holdings may be of objects that are gone.
+const FEW: usize = 64;
 
 /// What a session leaves behind.
 #[derive(Debug)]
@@ -56,6 +65,8 @@ pub(super) struct Estate {
     pub(super) waits: Vec<Wait>,
     pub(super) undelivered: Vec<Reversal>,
     pub(super) grace: Option<TimerKey>,
+    /// What it kept alive.
+    pub(super) kept: Vec<Link>,
 }
 
 /// What a session is after one of its connections has gone.
@@ -83,6 +94,37 @@ impl Session {
             return Err(Error::new(Code::NotAuthorised, fault));
         }
         Ok(())
+    }
+
+    /// Keeps an object alive, once more.
+    pub(super) fn keep(&self, link: Link) -> Result<()> {
+        let mut state = lock(&self.state);
+        self.check_alive()?;
+        let id = link.object().id;
+        let (_link, times) = state.kept.entry(id).or_insert((link, 0));
+        *times += 1;
+        Ok(())
+    }
+
+    /// Keeps objects alive so many times less. Gives what it keeps alive no longer.
+    pub(super) fn release(&self, objects: impl Iterator<Item = (ObjectId, u64)>) -> Vec<Link> {
+        let mut state = lock(&self.state);
+        let mut released = Vec::new();
+        for (id, times) in objects {
+            if let Entry::Occupied(mut kept) = state.kept.entry(id) {
+                let left = kept.get().1.saturating_sub(times);
+                kept.get_mut().1 = left;
+                if left == 0 {
+                    released.push(kept.remove().0);
+                }
+            }
+        }
+        released
+    }
+
+    /// How many objects it keeps alive.
+    pub(super) fn kept(&self) -> usize {
+        lock(&self.state).kept.len()
     }
 
     /// Adds a connection. Gives the timer that is no longer needed.
@@ -147,6 +189,7 @@ impl Session {
             waits: state.requests.waits(),
             undelivered: state.requests.take_undelivered(),
             grace: state.grace.take(),
+            kept: state.kept.drain().map(|(_, (link, _))| link).collect(),
         };
         drop(state);
         if let Some(watcher) = watcher {
@@ -204,6 +247,11 @@ impl Session {
     pub(super) fn hold(&self, object: &Arc<Object>) -> Result<()> {
         let mut state = lock(&self.state);
         self.check_alive()?;
+        if state.holdings.len() >= state.prune_at {
+            // Objects that are gone.
+            state.holdings.retain(|_, object| object.strong_count() > 0);
+            state.prune_at = (2 * state.holdings.len()).max(FEW);
+        }
         state.holdings.entry(object.id).or_insert_with(|| Arc::downgrade(object));
         Ok(())
     }

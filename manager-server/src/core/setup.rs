@@ -101,7 +101,7 @@ impl Setup {
             Self::Usual(Kind::Dict) => State::Dict(Shared::new(Dict::new(limits))),
             Self::Usual(Kind::List) => State::List(Shared::new(List::new(limits))),
             Self::Usual(Kind::Event) => State::Event(Shared::new(Event::default())),
-            Self::Usual(Kind::Condition) => State::Condition(Shared::new(Condition::new())),
+            Self::Usual(Kind::Condition) => State::Condition(Box::new(Shared::new(Condition::new()))),
             Self::Usual(Kind::Set) => State::Set(Shared::new(Set::new(limits))),
             Self::Usual(
                 kind @ (Kind::Value
@@ -115,11 +115,11 @@ impl Setup {
                 let fault = format!("there is no such {}, and it cannot be made of nothing", kind_name(*kind));
                 return Err(Error::new(Code::InvalidArgument, fault));
             }
-            Self::Queue(setup) => State::Queue(Shared::new(Queue::new(setup.clone(), limits))),
+            Self::Queue(setup) => State::Queue(Box::new(Shared::new(Queue::new(setup.clone(), limits)))),
             Self::Lock(mode) => State::Lock(Shared::new(Lock::new(*mode))),
             Self::Semaphore(setup) => State::Semaphore(Shared::new(Semaphore::new(*setup))),
             Self::Barrier { parties } => State::Barrier(Shared::new(Barrier::new(*parties))),
-            Self::Pipe { duplex } => State::Pipe(Shared::new(Pipe::new(*duplex, limits))),
+            Self::Pipe { duplex } => State::Pipe(Box::new(Shared::new(Pipe::new(*duplex, limits)))),
         })
     }
 }

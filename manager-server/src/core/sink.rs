@@ -2,9 +2,15 @@
 
 use std::io;
 
-use manager_protocol::{FrameKind, HEADER_BYTES, Many, Sink, finish_frame, start_frame, write_reply_header};
+use std::sync::Arc;
+
+use manager_protocol::{FrameKind, HEADER_BYTES, Many, ObjectId, Sink, finish_frame, start_frame, write_reply_header};
 use serde::Serialize;
 
+use super::giving::{Finder, give, write_held};
+use super::reference::Link;
+use super::registry::Registry;
+use super::session::Session;
 use super::stream::{Source, Stream};
 
 /// A sequence of more items than this is sent in parts, without being encoded as a whole.
@@ -13,26 +19,51 @@ const WHOLE_ITEMS: usize = 1024;
 /// So is a value whose encoding is longer than this.
 const WHOLE_BYTES: usize = 1024 * 1024;
 
-/// Appends one reply frame to a connection's buffer.
+/// Appends one reply frame to a connection's buffer, and before it what the session holds by it.
 pub(super) struct FrameSink<'a> {
     id: u64,
     max_frame: usize,
     out: &'a mut Vec<u8>,
     start: usize,
+    registry: &'a Arc<Registry>,
+    session: &'a Arc<Session>,
+    finder: Finder<'a>,
+    /// The objects that the session holds by this reply, so far.
+    pub(super) held: Vec<ObjectId>,
     /// The reply, if it is to be sent in parts.
     pub(super) stream: Option<Stream>,
 }
 
 impl<'a> FrameSink<'a> {
-    pub(super) fn new(id: u64, max_frame: usize, out: &'a mut Vec<u8>) -> Self {
-        let start = out.len();
-        Self { id, max_frame, out, start, stream: None }
+    pub(super) fn new(
+        id: u64,
+        max_frame: usize,
+        out: &'a mut Vec<u8>,
+        registry: &'a Arc<Registry>,
+        session: &'a Arc<Session>,
+    ) -> Self {
+        let (start, finder) = (out.len(), Finder::new(registry));
+        Self { id, max_frame, out, start, registry, session, finder, held: Vec::new(), stream: None }
     }
 
     /// Forgets what was written.
     pub(super) fn rewind(&mut self) {
         self.out.truncate(self.start);
+        self.finder.clear();
         self.stream = None;
+    }
+
+    /// Has the session hold these objects, which the reply refers to; to be called once it was written.
+    pub(super) fn give(&mut self, links: Vec<Link>) {
+        let objects = give(links, self.session);
+        if objects.is_empty() {
+            return;
+        }
+        match &self.stream {
+            Some(stream) => stream.hold(&objects),
+            None => insert_held(self.out, self.start, self.id, &objects),
+        }
+        self.held.extend(objects);
     }
 
     fn begin(&mut self, version: u64) {
@@ -45,6 +76,10 @@ impl<'a> FrameSink<'a> {
         let fits = self.out.len() - self.start - HEADER_BYTES <= self.max_frame;
         if fits {
             finish_frame(self.out, self.start);
+            if !self.finder.is_empty() {
+                self.held = self.finder.give(self.session);
+                insert_held(self.out, self.start, self.id, &self.held);
+            }
         }
         fits
     }
@@ -53,7 +88,10 @@ impl<'a> FrameSink<'a> {
     fn stream(&mut self, head: usize, source: impl Source + 'static) {
         let head = self.out[self.start + HEADER_BYTES..head].to_vec();
         self.out.truncate(self.start);
-        self.stream = Some(Stream::new(self.id, self.max_frame, head, Box::new(source)));
+        // What was found before is found again.
+        self.finder.clear();
+        let (registry, session) = (Arc::clone(self.registry), Arc::downgrade(self.session));
+        self.stream = Some(Stream::new(self.id, self.max_frame, head, Box::new(source), registry, session));
     }
 }
 
@@ -61,7 +99,7 @@ impl Sink for FrameSink<'_> {
     fn value<T: Serialize + Send + 'static>(&mut self, version: u64, value: T) {
         self.begin(version);
         let head = self.out.len();
-        let whole = write_window(self.out, &value, 0, WHOLE_BYTES);
+        let whole = write_window(self.out, &value, 0, WHOLE_BYTES, &mut self.finder);
         if !whole || !self.end() {
             self.stream(head, ValueSource { value, encoded: 0 });
         }
@@ -79,7 +117,7 @@ impl Sink for FrameSink<'_> {
         let mut room = WHOLE_BYTES;
         let whole = items.iter().all(|item| {
             let before = self.out.len();
-            let whole = write_window(self.out, item, 0, room);
+            let whole = write_window(self.out, item, 0, room, &mut self.finder);
             room -= self.out.len() - before;
             whole
         });
@@ -97,9 +135,9 @@ struct ValueSource<T> {
 }
 
 impl<T: Serialize + Send> Source for ValueSource<T> {
-    fn encode(&mut self, out: &mut Vec<u8>, bytes: usize) -> bool {
+    fn encode(&mut self, out: &mut Vec<u8>, bytes: usize, finder: &mut Finder<'_>) -> bool {
         let before = out.len();
-        let ended = write_window(out, &self.value, self.encoded, bytes);
+        let ended = write_window(out, &self.value, self.encoded, bytes, finder);
         self.encoded += out.len() - before;
         !ended
     }
@@ -119,12 +157,12 @@ impl<T: 'static> ItemSource<T> {
 }
 
 impl<T: Serialize + Send> Source for ItemSource<T> {
-    fn encode(&mut self, out: &mut Vec<u8>, bytes: usize) -> bool {
+    fn encode(&mut self, out: &mut Vec<u8>, bytes: usize, finder: &mut Finder<'_>) -> bool {
         let end = out.len() + bytes;
         while out.len() < end {
             let next = || self.items.next().map(|value| ValueSource { value, encoded: 0 });
             let Some(mut item) = self.current.take().or_else(next) else { return false };
-            if item.encode(out, end - out.len()) {
+            if item.encode(out, end - out.len(), finder) {
                 self.current = Some(item);
             }
         }
@@ -137,25 +175,30 @@ impl<T: Serialize + Send> Source for ItemSource<T> {
 ///
 /// What is skipped or left out is not copied, so a value of many megabytes can be taken in pieces
 /// for what each piece costs.
-fn write_window<T: Serialize>(out: &mut Vec<u8>, value: &T, skip: usize, room: usize) -> bool {
-    let mut window = Window { out, skip, room };
+fn write_window<T: Serialize>(out: &mut Vec<u8>, value: &T, skip: usize, room: usize, finder: &mut Finder<'_>) -> bool {
+    let mut window = Window { out, skip, room, finder };
     rmp_serde::encode::write(&mut window, value).is_ok()
 }
 
 /// Writes a stretch of what it is given, and fails behind its end.
-struct Window<'a> {
+struct Window<'a, 'f> {
     out: &'a mut Vec<u8>,
     skip: usize,
     room: usize,
+    finder: &'a mut Finder<'f>,
 }
 
-impl io::Write for Window<'_> {
+impl io::Write for Window<'_, '_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let wanted = &bytes[self.skip.min(bytes.len())..];
         self.skip -= bytes.len() - wanted.len();
         let taken = &wanted[..self.room.min(wanted.len())];
         self.out.extend_from_slice(taken);
         self.room -= taken.len();
+        // An encoded value comes whole, however many pieces it is taken in: it counts with its last byte.
+        if !wanted.is_empty() && taken.len() == wanted.len() {
+            self.finder.look(bytes);
+        }
         if taken.len() < wanted.len() { Err(io::ErrorKind::WriteZero.into()) } else { Ok(bytes.len()) }
     }
 
@@ -164,33 +207,36 @@ impl io::Write for Window<'_> {
     }
 }
 
-/// Keeps one reply whole, if there is room for it.
-#[derive(Debug)]
-pub(super) struct StepSink {
+/// Keeps one reply whole, if there is room for it, and what it refers to.
+pub(super) struct StepSink<'a> {
     version: u64,
     result: Vec<u8>,
     room: usize,
     fits: bool,
+    finder: Finder<'a>,
 }
 
-impl StepSink {
+/// The version, the encoded reply, and what it refers to.
+pub(super) type StepResult = (u64, Vec<u8>, Vec<Link>);
+
+impl<'a> StepSink<'a> {
     /// A place for a reply of so many bytes at most.
-    pub(super) fn new(room: usize) -> Self {
-        Self { version: 0, result: Vec::new(), room, fits: true }
+    pub(super) fn new(room: usize, registry: &'a Registry) -> Self {
+        Self { version: 0, result: Vec::new(), room, fits: true, finder: Finder::new(registry) }
     }
 
-    /// The version and the encoded reply; `None` if there was no room for it.
-    pub(super) fn finish(self) -> Option<(u64, Vec<u8>)> {
-        self.fits.then_some((self.version, self.result))
+    /// The reply; `None` if there was no room for it.
+    pub(super) fn finish(self) -> Option<StepResult> {
+        self.fits.then(|| (self.version, self.result, self.finder.into_links()))
     }
 
     fn put<T: Serialize>(&mut self, value: &T) {
         let room = self.room - self.result.len().min(self.room);
-        self.fits = self.fits && write_window(&mut self.result, value, 0, room);
+        self.fits = self.fits && write_window(&mut self.result, value, 0, room, &mut self.finder);
     }
 }
 
-impl Sink for StepSink {
+impl Sink for StepSink<'_> {
     fn value<T: Serialize + Send + 'static>(&mut self, version: u64, value: T) {
         self.version = version;
         self.put(&value);
@@ -208,6 +254,13 @@ impl Sink for StepSink {
     }
 }
 
+/// Says before a reply, which begins at `start`, what the session holds by it.
+fn insert_held(out: &mut Vec<u8>, start: usize, id: u64, objects: &[ObjectId]) {
+    let mut frames = Vec::new();
+    write_held(&mut frames, id, objects);
+    out.splice(start..start, frames);
+}
+
 fn write_array_head(out: &mut Vec<u8>, len: u32) {
     rmp::encode::write_array_len(out, len).expect("writing to memory does not fail");
 }
@@ -217,16 +270,18 @@ mod tests {
     use manager_protocol::write_item;
 
     use super::*;
+    use crate::core::Limits;
 
     #[test]
     fn a_value_comes_out_the_same_in_pieces_of_any_size() {
+        let registry = Registry::new(Limits::default(), 0);
         let value = (7_u64, "text", Some(vec![1_u8, 2, 3]), ["a", "b"]);
         let mut whole = Vec::new();
         write_item(&mut whole, &value);
         for bytes in 1..=whole.len() + 1 {
             let mut source = ValueSource { value: value.clone(), encoded: 0 };
             let mut pieces = Vec::new();
-            while source.encode(&mut pieces, bytes) {
+            while source.encode(&mut pieces, bytes, &mut Finder::new(&registry)) {
                 assert!(pieces.len() % bytes == 0, "a piece before the last is as long as it was asked for");
             }
             assert_eq!(pieces, whole, "in pieces of {bytes}");
@@ -235,13 +290,14 @@ mod tests {
 
     #[test]
     fn items_come_out_the_same_in_pieces_of_any_size() {
+        let registry = Registry::new(Limits::default(), 0);
         let items = ["", "a", "longer than most pieces are"];
         let mut whole = Vec::new();
         items.iter().for_each(|item| write_item(&mut whole, item));
         for bytes in 1..=whole.len() + 1 {
             let mut source = ItemSource::new(Many::new(items.into_iter()));
             let mut pieces = Vec::new();
-            while source.encode(&mut pieces, bytes) {}
+            while source.encode(&mut pieces, bytes, &mut Finder::new(&registry)) {}
             assert_eq!(pieces, whole, "in pieces of {bytes}");
         }
     }

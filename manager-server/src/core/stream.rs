@@ -1,9 +1,12 @@
 //! A reply that is longer than a frame: its parts are encoded one at a time, as they are sent.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
-use manager_protocol::{FrameKind, Part, write_part};
+use manager_protocol::{FrameKind, ObjectId, Part, write_part};
 
+use super::giving::{Finder, write_held};
+use super::registry::Registry;
+use super::session::Session;
 use super::sync::{Mutex, lock};
 
 /// Bytes of a reply in one part, unless frames are smaller.
@@ -15,7 +18,7 @@ const PART_OVERHEAD: usize = 32;
 /// What the rest of a long reply is encoded from.
 pub(super) trait Source: Send {
     /// Appends about so many bytes more; false if that was the end.
-    fn encode(&mut self, out: &mut Vec<u8>, bytes: usize) -> bool;
+    fn encode(&mut self, out: &mut Vec<u8>, bytes: usize, finder: &mut Finder<'_>) -> bool;
 }
 
 /// What is still to be sent of a long reply.
@@ -26,6 +29,8 @@ pub struct Stream {
     part_bytes: usize,
     /// How much was sent, of all that was ever encoded.
     sent: usize,
+    /// Of how many objects the client was told that the session holds them.
+    told: usize,
     /// Locked to make one part.
     encoding: Arc<Mutex<Encoding>>,
 }
@@ -39,14 +44,26 @@ struct Encoding {
     source: Option<Box<dyn Source>>,
     /// Whether what was sent is kept, to be sent again.
     kept: bool,
+    /// Objects that the session holds by what is encoded.
+    held: Vec<ObjectId>,
+    registry: Arc<Registry>,
+    session: Weak<Session>,
 }
 
 impl Stream {
     /// `encoded` is the beginning of the reply: its kind and body.
-    pub(super) fn new(id: u64, max_frame: usize, encoded: Vec<u8>, source: Box<dyn Source>) -> Self {
+    pub(super) fn new(
+        id: u64,
+        max_frame: usize,
+        encoded: Vec<u8>,
+        source: Box<dyn Source>,
+        registry: Arc<Registry>,
+        session: Weak<Session>,
+    ) -> Self {
         let part_bytes = PART_BYTES.min(max_frame.saturating_sub(PART_OVERHEAD)).max(1);
-        let encoding = Encoding { bytes: encoded, dropped: 0, source: Some(source), kept: false };
-        Self { id, part_bytes, sent: 0, encoding: Arc::new(Mutex::new(encoding)) }
+        let (source, held) = (Some(source), Vec::new());
+        let encoding = Encoding { bytes: encoded, dropped: 0, source, kept: false, held, registry, session };
+        Self { id, part_bytes, sent: 0, told: 0, encoding: Arc::new(Mutex::new(encoding)) }
     }
 
     /// The request's id.
@@ -60,12 +77,21 @@ impl Stream {
         lock(&self.encoding).kept = true;
     }
 
+    /// The session holds these objects by the reply. To be called before the first part.
+    pub(super) fn hold(&self, objects: &[ObjectId]) {
+        lock(&self.encoding).held.extend(objects);
+    }
+
     /// Appends the next part's frame to `out`; false when it was the last.
     pub fn next_part(&mut self, out: &mut Vec<u8>) -> bool {
         let mut encoding = lock(&self.encoding);
         let end = encoding.encode(self.sent, self.part_bytes);
         let last = encoding.source.is_none() && end == encoding.dropped + encoding.bytes.len();
         let bytes = &encoding.bytes[self.sent - encoding.dropped..end - encoding.dropped];
+        if self.told < encoding.held.len() {
+            write_held(out, self.id, &encoding.held[self.told..]);
+            self.told = encoding.held.len();
+        }
         write_part(out, FrameKind::ReplyPart, &Part { id: self.id, last, bytes });
         self.sent = end;
         !last
@@ -74,7 +100,7 @@ impl Stream {
 
 impl Clone for Stream {
     fn clone(&self) -> Self {
-        Self { id: self.id, part_bytes: self.part_bytes, sent: 0, encoding: Arc::clone(&self.encoding) }
+        Self { id: self.id, part_bytes: self.part_bytes, sent: 0, told: 0, encoding: Arc::clone(&self.encoding) }
     }
 }
 
@@ -86,12 +112,16 @@ impl Encoding {
             self.bytes.drain(..sent - self.dropped);
             self.dropped = sent;
         }
-        while self.ahead(sent) <= part_bytes
+        let mut finder = Finder::new(&self.registry);
+        while self.dropped + self.bytes.len() - sent <= part_bytes
             && let Some(source) = &mut self.source
         {
-            if !source.encode(&mut self.bytes, part_bytes) {
+            if !source.encode(&mut self.bytes, part_bytes, &mut finder) {
                 self.source = None;
             }
+        }
+        if let Some(session) = self.session.upgrade() {
+            self.held.extend(finder.give(&session));
         }
         sent + self.ahead(sent).min(part_bytes)
     }

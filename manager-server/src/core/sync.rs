@@ -4,14 +4,14 @@
 //! tests of schedules are run with it, nothing else is.
 
 #[cfg(not(feature = "shuttle"))]
-pub(super) use std::sync::atomic::AtomicBool;
+pub(super) use std::sync::atomic::{AtomicBool, AtomicUsize};
 #[cfg(not(feature = "shuttle"))]
 pub(super) use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 #[cfg(not(feature = "shuttle"))]
 pub(super) use std::thread::yield_now;
 
 #[cfg(feature = "shuttle")]
-pub(super) use shuttle::sync::atomic::AtomicBool;
+pub(super) use shuttle::sync::atomic::{AtomicBool, AtomicUsize};
 #[cfg(feature = "shuttle")]
 pub(super) use shuttle::sync::{Mutex, MutexGuard};
 #[cfg(feature = "shuttle")]

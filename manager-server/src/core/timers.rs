@@ -25,8 +25,18 @@ pub(super) enum Due {
     Wait { object: Weak<Object>, wait: WaitKey },
     /// A lease of a queue's item has ended.
     Lease { object: Weak<Object>, lease: u64 },
+    /// Items of some data have ended.
+    Items { object: Weak<Object> },
+    /// A session has ended that has much to let go of in an object, or somebody held the object for long.
+    Leaving { object: Weak<Object>, session: SessionId },
     /// A session has been without a connection for too long.
     Grace(SessionId),
+}
+
+impl Due {
+    fn is_of_items(&self) -> bool {
+        matches!(self, Self::Items { .. })
+    }
 }
 
 /// All timers that are set.
@@ -40,6 +50,8 @@ pub(super) struct Timers {
 struct State {
     due: BTreeMap<TimerKey, Due>,
     next: u64,
+    /// How many of them are set for the ends of items, which nobody asks for and nobody waits for.
+    items: usize,
     /// Woken when the earliest time becomes earlier.
     waker: Option<Waker>,
 }
@@ -50,6 +62,7 @@ impl Timers {
         let key = (at, state.next);
         state.next += 1;
         let earliest = state.due.first_key_value().is_none_or(|(first, _)| key < *first);
+        state.items += usize::from(due.is_of_items());
         state.due.insert(key, due);
         let waker = if earliest { state.waker.take() } else { None };
         drop(state);
@@ -60,14 +73,18 @@ impl Timers {
     }
 
     pub(super) fn cancel(&self, key: TimerKey) {
-        lock(&self.state).due.remove(&key);
+        let mut state = lock(&self.state);
+        let cancelled = state.due.remove(&key);
+        state.items -= usize::from(cancelled.is_some_and(|due| due.is_of_items()));
     }
 
     /// Takes out what is due by now.
     pub(super) fn take(&self, now: Time) -> Vec<Due> {
         let mut state = lock(&self.state);
         let later = state.due.split_off(&(now, u64::MAX));
-        std::mem::replace(&mut state.due, later).into_values().collect()
+        let due: Vec<Due> = std::mem::replace(&mut state.due, later).into_values().collect();
+        state.items -= due.iter().filter(|due| due.is_of_items()).count();
+        due
     }
 
     /// When the next one is due. Whoever asks is woken when that becomes earlier.
@@ -77,8 +94,10 @@ impl Timers {
         state.due.first_key_value().map(|(key, _)| key.0)
     }
 
+    /// How many are set for the sake of requests and sessions.
     pub(super) fn len(&self) -> usize {
-        lock(&self.state).due.len()
+        let state = lock(&self.state);
+        state.due.len() - state.items
     }
 }
 

@@ -12,21 +12,31 @@ use manager_protocol::{Bin, Code, Error, ObjectId, Result, manager};
 
 use super::data::{Held, Operation, ReplySink, stored};
 use super::dispatch::{Stop, is_waitable};
+use super::moment::Moment;
 use super::object::{Object, Transactional};
+use super::reference::{Claims, Link};
 use super::registry::Registry;
+use super::session::Session;
 use super::sink::StepSink;
-use super::{LARGE, Pace};
+use super::waiting::Effects;
+use super::watch::is_watch;
+use super::{LARGE, LARGE_BYTES, Pace};
 
 pub(super) fn run(
     registry: &Registry,
+    session: &Session,
     transaction: manager::Transaction<'_>,
     pace: Pace,
-) -> Result<Vec<manager::StepReply<'static>>, Stop> {
+    moment: Moment,
+    effects: &Effects<'_>,
+) -> Result<(Vec<manager::StepReply<'static>>, Vec<Link>), Stop> {
     let checks: Vec<manager::Check> = transaction.checks.collect();
     let steps: Vec<manager::Step<'_>> = transaction.operations.collect();
     let operations = steps.iter().enumerate().map(decode).collect::<Result<Vec<_>>>()?;
     let objects = objects(registry, &checks, &operations)?;
-    let mut locked = Locked::new(objects.values().map(|object| &**object), pace)?;
+    let claims = Claims::of_all(registry, steps.iter().map(|step| &*step.arguments.0))?;
+    let moment = Moment { claims, ..moment };
+    let mut locked = Locked::new(objects.values(), effects, pace, &moment)?;
     if pace == Pace::Inline && locked.are_heavy(&operations) {
         return Err(Stop::Postponed);
     }
@@ -41,14 +51,22 @@ pub(super) fn run(
             )));
         }
     }
+    for (id, _) in operations.iter().filter(|(id, operation)| locked.get(*id).binds(operation)) {
+        session.hold(&objects[id])?;
+    }
     locked.each(|state| state.begin());
-    let mut room = registry.max_reply();
+    let (mut room, mut links) = (registry.max_reply(), Vec::new());
     let replies: Result<Vec<_>> = operations
         .into_iter()
         .enumerate()
         .map(|(nth, (id, operation))| {
             let name = operation.row().name;
-            step(&mut locked, &objects, id, operation, &mut room)
+            let reply = step(registry, &mut locked, &objects, id, operation, &mut room);
+            reply
+                .map(|(reply, given)| {
+                    links.extend(given);
+                    reply
+                })
                 .map_err(|error| error.during(format_args!("operation {nth}, {name} on {:?}", objects[&id].name)))
         })
         .collect();
@@ -56,7 +74,7 @@ pub(super) fn run(
         Ok(_) => locked.each(|state| state.commit()),
         Err(_) => locked.each(|state| state.roll_back()),
     }
-    Ok(replies?)
+    Ok((replies?, links))
 }
 
 fn decode<'a>((nth, step): (usize, &'a manager::Step<'_>)) -> Result<(ObjectId, Operation<'a>)> {
@@ -66,7 +84,7 @@ fn decode<'a>((nth, step): (usize, &'a manager::Step<'_>)) -> Result<(ObjectId, 
             format!("operation {nth}: only operations on objects can be part of a transaction"),
         ));
     }
-    if let Some(row) = manager_protocol::row(step.operation).filter(|row| is_waitable(*row)) {
+    if let Some(row) = manager_protocol::row(step.operation).filter(|row| is_waitable(*row) || is_watch(row.number)) {
         let fault = format!("operation {nth}: {} cannot be part of a transaction", row.name);
         return Err(Error::new(Code::InvalidArgument, fault));
     }
@@ -87,20 +105,21 @@ fn objects(
 }
 
 fn step(
+    registry: &Registry,
     locked: &mut Locked<'_>,
     objects: &BTreeMap<ObjectId, Arc<Object>>,
     id: ObjectId,
     operation: Operation<'_>,
     room: &mut usize,
-) -> Result<manager::StepReply<'static>> {
+) -> Result<(manager::StepReply<'static>, Vec<Link>)> {
     let source = operation.source().map(|id| (locked.get(id).contents(), &*objects[&id]));
-    let mut sink = StepSink::new(*room);
+    let mut sink = StepSink::new(*room, registry);
     locked.get_mut(id).serve(&objects[&id], operation, source, ReplySink::Step(&mut sink))?;
-    let (version, result) = sink.finish().ok_or_else(|| {
+    let (version, result, links) = sink.finish().ok_or_else(|| {
         Error::new(Code::LimitExceeded, "the replies of the transaction are longer than the server's largest message")
     })?;
     *room -= result.len();
-    Ok(manager::StepReply { version, result: Bin(Cow::Owned(result)) })
+    Ok((manager::StepReply { version, result: Bin(Cow::Owned(result)) }, links))
 }
 
 /// Several objects, locked.
@@ -110,9 +129,22 @@ pub(super) struct Locked<'a> {
 
 impl<'a> Locked<'a> {
     /// Locks each object once, in the order of their ids.
-    pub(super) fn new(objects: impl IntoIterator<Item = &'a Object>, pace: Pace) -> Result<Self, Stop> {
-        let objects: BTreeMap<ObjectId, &Object> = objects.into_iter().map(|object| (object.id, object)).collect();
-        let lock = |(id, object)| Ok((id, stored(object)?.hold(pace).ok_or(Stop::Postponed)?));
+    pub(super) fn new(
+        objects: impl IntoIterator<Item = &'a Arc<Object>>,
+        effects: &'a Effects<'a>,
+        pace: Pace,
+        moment: &Moment,
+    ) -> Result<Self, Stop> {
+        let objects: BTreeMap<ObjectId, &Arc<Object>> = objects.into_iter().map(|object| (object.id, object)).collect();
+        if pace == Pace::Patient {
+            // With nothing locked yet: it may take long.
+            for object in objects.values() {
+                stored(object)?.sweep_all(object, effects, moment);
+            }
+        }
+        let lock = |(id, object): (ObjectId, &'a Arc<Object>)| {
+            Ok((id, stored(object)?.hold(object, effects, pace, moment).ok_or(Stop::Postponed)?))
+        };
         Ok(Self { data: objects.into_iter().map(lock).collect::<Result<_, Stop>>()? })
     }
 
@@ -130,7 +162,8 @@ impl<'a> Locked<'a> {
         let is_heavy = |(id, operation): &(ObjectId, Operation<'_>)| self.get(*id).is_heavy(operation);
         let scanned = operations.iter().filter(|(_, operation)| operation.row().scans);
         let items: usize = scanned.flat_map(|(id, operation)| [Some(*id), operation.source()]).flatten().map(len).sum();
-        operations.len() > LARGE || items > LARGE || operations.iter().any(is_heavy)
+        let bytes: usize = operations.iter().map(|(id, operation)| self.get(*id).looked_into(operation)).sum();
+        operations.len() > LARGE || items > LARGE || bytes > LARGE_BYTES || operations.iter().any(is_heavy)
     }
 
     /// Checks, now that no operation can come in between, that no object was deleted while others
@@ -148,14 +181,17 @@ impl<'a> Locked<'a> {
 mod tests {
     use manager_protocol::{Encoded, Kind, Many, Operation as _, dict};
 
-    use super::super::Limits;
+    use super::super::data::Data as _;
     use super::super::object::State;
     use super::super::setup::Setup;
+    use super::super::timers::Time;
+    use super::super::{Core, Limits};
     use super::*;
 
     #[test]
     fn an_object_that_is_deleted_while_its_lock_is_waited_for_is_gone() {
-        let registry = Registry::new(Limits::default());
+        let core = Core::new(Limits::default());
+        let registry = &core.registry;
         let ids = ["a", "b"].map(|name| registry.open(name, &Setup::Usual(Kind::Dict)).unwrap().id);
         let held = registry.object(ids[1]).unwrap();
         let mut arguments = Vec::new();
@@ -173,7 +209,14 @@ mod tests {
             let guard = dict.lock(Pace::Patient);
             let waiting = scope.spawn(|| {
                 let operations = Many::new(steps.into_iter());
-                run(&registry, manager::Transaction { checks: Many::new([].into_iter()), operations }, Pace::Patient)
+                run(
+                    registry,
+                    &Session::new(1, 0, None),
+                    manager::Transaction { checks: Many::new([].into_iter()), operations },
+                    Pace::Patient,
+                    Moment::default(),
+                    &Effects::new(&core, Time::ZERO),
+                )
             });
             // It has looked for its objects once it waits for the lock that is held.
             while dict.waiting() < 2 {

@@ -11,8 +11,10 @@ use manager_protocol::{
 
 use super::clients::Client;
 use super::dispatch::{Stop, wrong_kind};
+use super::moment::Moment;
 use super::object::queue::Item;
 use super::object::{Discards, Object, State};
+use super::reference::Claims;
 use super::registry::Registry;
 use super::session::SessionId;
 use super::sink::FrameSink;
@@ -40,6 +42,12 @@ pub(super) trait Waitable: Discards {
 
     /// Takes out all who wait: the object is deleted.
     fn drain(&mut self, object: &Arc<Object>, effects: &Effects<'_>) -> Vec<Ticket>;
+
+    /// Whether it takes long until a session has let go of all that it holds here.
+    fn holds_much(&self, session: SessionId) -> bool {
+        let _ = session;
+        false
+    }
 
     /// How many items it has.
     fn len(&self) -> usize {
@@ -121,7 +129,12 @@ pub(super) fn run(
     effects: &mut Effects<'_>,
 ) -> Result<Served, Stop> {
     let object = registry.object(request.object).map_err(|error| error.during(row.name))?;
-    let caller = Caller { session: &client.session, request: request.id, object: &object };
+    let moment = Moment {
+        now: effects.now,
+        session: client.session.id,
+        claims: Claims::of(registry, request.arguments).map_err(|error| error.during(row.name))?,
+    };
+    let caller = Caller { session: &client.session, request: request.id, object: &object, moment: &moment };
     serve(&caller, request, pace, sink, effects).map_err(|stop| match stop {
         Stop::Refused(error) => {
             let named: Error = error.during(format_args!("{} on {:?}", row.name, object.name));

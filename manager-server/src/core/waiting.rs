@@ -4,6 +4,7 @@
 //! possible (another operation, a timer, the end of a session) takes the ticket and completes it.
 //! What is to happen after the object was let go of is collected as [`Effects`] meanwhile.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -13,6 +14,7 @@ use std::time::Duration;
 use manager_protocol::{Code, Error, Operation, Reply, Result, Turn};
 
 use super::Core;
+use super::moment::Moment;
 use super::object::{Guard, Object};
 use super::session::{Session, SessionId};
 use super::sink::FrameSink;
@@ -20,7 +22,7 @@ use super::timers::{Due, Time, TimerKey};
 use super::waitable::{Reversal, Waitable};
 
 /// What names a wait among all. A request that is sent again waits under another number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct WaitKey {
     pub(super) session: SessionId,
     pub(super) number: u64,
@@ -85,6 +87,10 @@ impl<W> Waiters<W> {
 
     pub(super) fn get(&self, wait: WaitKey) -> Option<&W> {
         self.queue.get(self.places.get(&wait)?).map(|(_, wants)| wants)
+    }
+
+    pub(super) fn get_mut(&mut self, wait: WaitKey) -> Option<&mut W> {
+        self.queue.get_mut(self.places.get(&wait)?).map(|(_, wants)| wants)
     }
 
     pub(super) fn contains(&self, wait: WaitKey) -> bool {
@@ -172,6 +178,7 @@ pub(super) struct Caller<'a> {
     pub(super) session: &'a Arc<Session>,
     pub(super) request: u64,
     pub(super) object: &'a Arc<Object>,
+    pub(super) moment: &'a Moment,
 }
 
 impl Caller<'_> {
@@ -242,7 +249,8 @@ impl<T: Waitable> DerefMut for Visiting<'_, '_, T> {
 pub(super) struct Effects<'c> {
     pub(super) core: &'c Core,
     pub(super) now: Time,
-    completions: Vec<Completion>,
+    /// Several pieces of data may be locked at a time, and each adds to these.
+    completions: RefCell<Vec<Completion>>,
     later: Vec<Later<'c>>,
     /// How what the operation itself did can be taken back.
     pub(super) reversal: Option<Reversal>,
@@ -263,12 +271,12 @@ struct Completion {
 
 impl<'c> Effects<'c> {
     pub(super) fn new(core: &'c Core, now: Time) -> Self {
-        Self { core, now, completions: Vec::new(), later: Vec::new(), reversal: None }
+        Self { core, now, completions: RefCell::default(), later: Vec::new(), reversal: None }
     }
 
     /// Answers a request that waited with the reply of its operation.
     pub(super) fn complete<O: Operation>(
-        &mut self,
+        &self,
         ticket: Ticket,
         version: u64,
         reply: O::Reply<'static>,
@@ -277,17 +285,17 @@ impl<'c> Effects<'c> {
         O::Reply<'static>: Reply + 'static,
     {
         let answer: WriteReply = Box::new(move |sink| reply.send(version, sink));
-        self.completions.push(Completion { ticket, answer: Ok(answer), reversal });
+        self.completions.borrow_mut().push(Completion { ticket, answer: Ok(answer), reversal });
     }
 
     /// Refuses a request that waited.
-    pub(super) fn refuse(&mut self, ticket: Ticket, error: Error) {
-        self.completions.push(Completion { ticket, answer: Err(error), reversal: None });
+    pub(super) fn refuse(&self, ticket: Ticket, error: Error) {
+        self.completions.borrow_mut().push(Completion { ticket, answer: Err(error), reversal: None });
     }
 
     /// Ends a wait in the way that is the same for all operations; gives the ticket back if its time is
     /// over, for each operation answers that in its own way.
-    pub(super) fn dismiss(&mut self, ticket: Ticket, ended: Ended) -> Option<Ticket> {
+    pub(super) fn dismiss(&self, ticket: Ticket, ended: Ended) -> Option<Ticket> {
         match ended {
             Ended::TimedOut => return Some(ticket),
             Ended::Cancelled(code) => {
@@ -332,8 +340,8 @@ impl<'c> Effects<'c> {
 
     /// Carries everything out. No object may be locked by the caller.
     pub(super) fn carry_out(mut self) {
-        while !self.completions.is_empty() || !self.later.is_empty() {
-            for completion in std::mem::take(&mut self.completions) {
+        while !self.completions.get_mut().is_empty() || !self.later.is_empty() {
+            for completion in std::mem::take(self.completions.get_mut()) {
                 self.cancel_timer(&completion.ticket);
                 let Completion { ticket, answer, reversal } = completion;
                 let undone = self.core.answer_late(&ticket.session, (ticket.id, ticket.number), answer, reversal);
@@ -350,7 +358,7 @@ impl<'c> Effects<'c> {
 
 impl fmt::Debug for Effects<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Effects").field("completions", &self.completions.len()).finish_non_exhaustive()
+        f.debug_struct("Effects").field("completions", &self.completions.borrow().len()).finish_non_exhaustive()
     }
 }
 

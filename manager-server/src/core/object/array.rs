@@ -9,6 +9,10 @@ use super::list::List;
 use super::{Discards, Transactional};
 use crate::core::Limits;
 use crate::core::data::Data;
+use crate::core::lifetime::Lifetimes;
+use crate::core::moment::Moment;
+use crate::core::value::Limit;
+use crate::core::watch::{self, Seen, Slot, Watched};
 
 /// The state of one array.
 #[derive(Debug, Clone)]
@@ -17,14 +21,22 @@ pub(in crate::core) struct Array {
 }
 
 impl Array {
-    pub(in crate::core) fn new(values: Many<'_, Encoded<'_>>, limits: &Limits) -> Result<Self> {
+    pub(in crate::core) fn new(values: Many<'_, Encoded<'_>>, limits: &Limits, moment: &Moment) -> Result<Self> {
         if values.len() > limits.max_items {
             return Err(Error::new(
                 Code::LimitExceeded,
                 format!("the array would have more than {} values, the server's limit", limits.max_items),
             ));
         }
-        Ok(Self { list: List::of(values, limits) })
+        Ok(Self { list: List::of(values, limits, moment) })
+    }
+
+    pub(super) fn list(&self) -> &List {
+        &self.list
+    }
+
+    pub(super) fn list_mut(&mut self) -> &mut List {
+        &mut self.list
     }
 }
 
@@ -121,6 +133,10 @@ impl Data for Array {
         Data::len(&self.list)
     }
 
+    fn attend(&mut self, moment: &Moment) {
+        self.list.attend(moment);
+    }
+
     fn contents(&self) {}
 
     fn is_heavy(&self, request: &array::Request<'_>) -> bool {
@@ -130,7 +146,43 @@ impl Data for Array {
     fn copy(&self) -> Option<Self> {
         Some(self.clone())
     }
+
+    fn value_at(&self, at: &Encoded<'_>) -> Result<Option<Encoded<'static>>> {
+        self.list.value_at(at)
+    }
+
+    fn put_at(&mut self, at: &Encoded<'_>, value: &[u8]) -> Result<()> {
+        self.list.put_at(at, value)
+    }
+
+    fn value_limit(&self) -> Limit {
+        self.list.value_limit()
+    }
+
+    fn exchange(&mut self, copy: &mut Self) {
+        self.list.exchange(&mut copy.list);
+    }
 }
+
+impl Watched for Array {
+    fn slot(&self) -> &Slot {
+        self.list.slot()
+    }
+
+    fn slot_mut(&mut self) -> &mut Slot {
+        self.list.slot_mut()
+    }
+
+    fn place(at: &Encoded<'_>) -> Result<Option<watch::Key>> {
+        List::place(at)
+    }
+
+    fn look(&self, at: &Encoded<'_>) -> Option<Seen> {
+        self.list.look(at)
+    }
+}
+
+impl Lifetimes for Array {}
 
 impl Discards for Array {
     fn discarded(&mut self) -> Option<Box<dyn Send>> {

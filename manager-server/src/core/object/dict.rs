@@ -8,10 +8,15 @@ use std::collections::HashMap;
 use manager_protocol::dict::{self, PageReply, Swap};
 use manager_protocol::{Code, Encoded, Error, Many, Result};
 
-use super::table::{self, Entry, Snapshot, Table};
+use super::table::{self, Entry, Life, Snapshot, Table};
 use super::{Discards, Transactional};
 use crate::core::data::Data;
-use crate::core::value::{Key, Probe, add};
+use crate::core::lifetime::{Alarm, Lifetimes};
+use crate::core::moment::Moment;
+use crate::core::session::SessionId;
+use crate::core::timers::Time;
+use crate::core::value::{Key, Limit, Probe, add};
+use crate::core::watch::{self, Seen, Slot, Watched};
 use crate::core::{LARGE, LARGE_BYTES, Limits};
 
 /// The state of one dict.
@@ -25,6 +30,15 @@ pub(in crate::core) struct Dict {
 impl Dict {
     pub(in crate::core) fn new(limits: &Limits) -> Self {
         Self { table: Table::new(("dict", "entries"), limits), max_bytes: limits.max_message }
+    }
+
+    pub(super) fn snapshot(&self) -> Snapshot {
+        self.table.snapshot()
+    }
+
+    /// Lets go of every entry.
+    pub(super) fn discard_all(&mut self) {
+        self.table.take_all();
     }
 
     fn entry(&self, key: &Encoded<'_>) -> Result<Option<&Entry>> {
@@ -111,6 +125,33 @@ impl dict::Serve for Dict {
         Ok(Encoded::from(std::sync::Arc::<[u8]>::from(value)))
     }
 
+    fn insert_with(&mut self, operation: dict::InsertWith<'_>) -> Result<Option<Encoded<'static>>> {
+        let dict::InsertWith { key, value, ttl_ms, session } = operation;
+        let life = Life { expires: self.end_in(ttl_ms)?, session: session.then(|| self.table.session()) };
+        let key = [Key::new(&key)?];
+        self.table.check_room_for(&key)?;
+        Ok(self.table.put_with(&key[0], value.as_slice(), life).map(|old| old.shared_value()))
+    }
+
+    fn expire(&mut self, operation: dict::Expire<'_>) -> Result<bool> {
+        let expires = self.end_in(operation.ttl_ms)?;
+        let Some(seq) = self.table.find(&Key::new(&operation.key)?) else { return Ok(false) };
+        if let Some(entry) = self.table.get(seq) {
+            let life = Life { expires, ..entry.life() };
+            self.table.set_life(seq, life);
+        }
+        Ok(true)
+    }
+
+    fn ttl(&self, operation: dict::Ttl<'_>) -> Result<Option<dict::TimeLeft>> {
+        let left = |end: Time| {
+            let nanoseconds = end.saturating_sub(self.table.now()).as_nanos();
+            u64::try_from(nanoseconds.div_ceil(1_000_000)).unwrap_or(u64::MAX)
+        };
+        let entry = self.entry(&operation.key)?;
+        Ok(entry.map(|entry| dict::TimeLeft { left_ms: entry.life().expires.map(left) }))
+    }
+
     fn remove(&mut self, operation: dict::Remove<'_>) -> Result<Option<Encoded<'static>>> {
         let found = self.table.find(&Key::new(&operation.key)?);
         Ok(found.map(|seq| self.table.take(seq).shared_value()))
@@ -187,7 +228,7 @@ impl dict::Serve for Dict {
         }
         for (_, entry) in source {
             let key = entry.shared_key();
-            self.table.put(&Key::new(&key)?, entry.value());
+            self.table.put_from(&Key::new(&key)?, &entry);
         }
         Ok(())
     }
@@ -207,12 +248,17 @@ impl dict::Serve for Dict {
     }
 
     fn add(&mut self, operation: dict::Add<'_>) -> Result<Encoded<'static>> {
-        let current = self.entry(&operation.key)?.map(Entry::value);
+        let key = Key::new(&operation.key)?;
+        let found = self.table.find(&key);
+        let current = found.and_then(|seq| self.table.get(seq)).map(Entry::value);
         let sum = add(current, &operation.delta, operation.bounds.as_ref())?;
-        if current.is_none() {
-            self.table.check_room(1)?;
+        match found {
+            Some(seq) => self.table.change(seq, &sum),
+            None => {
+                self.table.check_room(1)?;
+                self.table.put(&key, &sum);
+            }
         }
-        self.table.put(&Key::new(&operation.key)?, &sum);
         Ok(Encoded::from(std::sync::Arc::<[u8]>::from(sum)))
     }
 
@@ -233,7 +279,7 @@ impl dict::Serve for Dict {
                 self.table.check_room(1)?;
                 self.table.put(&key, new.as_slice());
             }
-            (Some(_), Some(new)) => drop(self.table.put(&key, new.as_slice())),
+            (Some(seq), Some(new)) => self.table.change(seq, new.as_slice()),
             (Some(seq), None) => drop(self.table.take(seq)),
             (None, None) => {}
         }
@@ -242,11 +288,11 @@ impl dict::Serve for Dict {
 
     fn replace_if_version(&mut self, operation: dict::ReplaceIfVersion<'_>) -> Result<bool> {
         let key = Key::new(&operation.key)?;
-        let unchanged = self.unchanged_since(&key, operation.version).is_some();
-        if unchanged {
-            self.table.put(&key, operation.value.as_slice());
+        let unchanged = self.unchanged_since(&key, operation.version);
+        if let Some(seq) = unchanged {
+            self.table.change(seq, operation.value.as_slice());
         }
-        Ok(unchanged)
+        Ok(unchanged.is_some())
     }
 
     fn remove_if_version(&mut self, operation: dict::RemoveIfVersion<'_>) -> Result<Many<'static, bool>> {
@@ -260,7 +306,22 @@ impl dict::Serve for Dict {
     }
 }
 
+/// The longest that an entry with an end may live, in milliseconds: ten years.
+const MAX_TTL: i64 = 315_576_000_000;
+
 impl Dict {
+    /// When an entry ends that has so long to live from now on.
+    fn end_in(&self, ttl_ms: Option<i64>) -> Result<Option<Time>> {
+        let end = |ttl| {
+            if !(1..=MAX_TTL).contains(&ttl) {
+                let fault = format!("a time to live is 1 to {MAX_TTL} ms (ten years), not {ttl}");
+                return Err(Error::new(Code::InvalidArgument, fault));
+            }
+            Ok(self.table.now().saturating_add(Time::from_millis(ttl.unsigned_abs())))
+        };
+        ttl_ms.map(end).transpose()
+    }
+
     fn has(&self, entry: &Entry) -> bool {
         let key = entry.shared_key();
         Key::new(&key).is_ok_and(|key| self.table.find(&key).is_some())
@@ -280,8 +341,16 @@ impl Data for Dict {
         self.table.len()
     }
 
+    fn attend(&mut self, moment: &Moment) {
+        self.table.attend(moment);
+    }
+
     fn contents(&self) -> Snapshot {
         self.table.snapshot()
+    }
+
+    fn binds(request: &dict::Request<'_>) -> bool {
+        if let dict::Request::InsertWith(operation) = request { operation.session } else { false }
     }
 
     fn is_heavy(&self, request: &dict::Request<'_>) -> bool {
@@ -298,6 +367,78 @@ impl Data for Dict {
             0
         };
         looked_into > LARGE_BYTES || request.row().scans && self.table.len() > LARGE
+    }
+
+    fn value_at(&self, at: &Encoded<'_>) -> Result<Option<Encoded<'static>>> {
+        Ok(self.entry(at)?.map(Entry::shared_value))
+    }
+
+    fn put_at(&mut self, at: &Encoded<'_>, value: &[u8]) -> Result<()> {
+        let key = Key::new(at)?;
+        match self.table.find(&key) {
+            Some(seq) => self.table.change(seq, value),
+            None => {
+                self.table.check_room(1)?;
+                self.table.put(&key, value);
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_at(&mut self, at: &Encoded<'_>) -> Result<()> {
+        if let Some(seq) = self.table.find(&Key::new(at)?) {
+            self.table.take(seq);
+        }
+        Ok(())
+    }
+
+    fn value_limit(&self) -> Limit {
+        Limit(self.max_bytes)
+    }
+}
+
+impl Lifetimes for Dict {
+    fn expire(&mut self, most: usize) -> bool {
+        self.table.expire(most)
+    }
+
+    fn next_end(&self) -> Option<Time> {
+        self.table.next_end()
+    }
+
+    fn alarm(&mut self) -> Option<&mut Alarm> {
+        self.table.alarm()
+    }
+
+    fn end_session(&mut self, session: SessionId) {
+        self.table.end_session(session);
+    }
+
+    fn has_more_of(&self, session: SessionId, many: usize) -> bool {
+        self.table.has_more_of(session, many)
+    }
+
+    fn owned(&self) -> usize {
+        self.table.owned()
+    }
+}
+
+impl Watched for Dict {
+    fn slot(&self) -> &Slot {
+        self.table.slot()
+    }
+
+    fn slot_mut(&mut self) -> &mut Slot {
+        self.table.slot_mut()
+    }
+
+    fn place(at: &Encoded<'_>) -> Result<Option<watch::Key>> {
+        Key::new(at).map(|key| Some(watch::Key::from(&*key.canonical)))
+    }
+
+    fn look(&self, at: &Encoded<'_>) -> Option<Seen> {
+        let entry = self.entry(at).ok()??;
+        Some(Seen { value: entry.shared_value(), version: entry.version })
     }
 }
 

@@ -4,19 +4,21 @@
 //! nothing. A copy of a list costs little (see [`Sequence`]): long reads, and long changes too, are
 //! done on a copy while the list goes on serving others.
 
+mod data;
 mod sequence;
 mod slice;
+mod telling;
 
 use manager_protocol::dict::Swap;
 use manager_protocol::list::{self, PageReply};
-use manager_protocol::{Code, Encoded, Error, Many, Result};
+use manager_protocol::{Code, Encoded, Error, Many, Reader, Result, Token};
 
-use super::{Discards, PAGE_BYTES, PAGE_ITEMS, Transactional};
-use crate::core::data::Data;
-use crate::core::value::{Probe, add, sort};
+use super::{PAGE_BYTES, PAGE_ITEMS};
+use crate::core::moment::Moment;
+use crate::core::value::{Datum, Probe, add, sort};
+use crate::core::watch::Slot;
 use crate::core::{LARGE, LARGE_BYTES, Limits};
 pub(in crate::core) use sequence::Sequence;
-use sequence::Value;
 use slice::Indices;
 
 /// The state of one list.
@@ -26,26 +28,48 @@ pub(in crate::core) struct List {
     version: u64,
     changed: bool,
     max_items: usize,
+    /// Most bytes of a value.
+    max_bytes: usize,
     /// The list before the running transaction.
     before: Option<Box<Self>>,
+    moment: Moment,
+    slot: Slot,
+    /// Something has changed of which those who watch were not told yet.
+    untold: bool,
 }
 
 impl List {
     pub(in crate::core) fn new(limits: &Limits) -> Self {
-        Self { values: Sequence::default(), version: 0, changed: false, max_items: limits.max_items, before: None }
+        Self {
+            values: Sequence::default(),
+            version: 0,
+            changed: false,
+            max_items: limits.max_items,
+            max_bytes: limits.max_message,
+            before: None,
+            moment: Moment::default(),
+            slot: Slot::default(),
+            untold: false,
+        }
     }
 
     fn len(&self) -> usize {
         self.values.len()
     }
 
-    fn snapshot(&self) -> Sequence {
+    pub(super) fn snapshot(&self) -> Sequence {
         self.values.clone()
     }
 
+    /// Takes every value out.
+    pub(super) fn take_all(&mut self) -> Sequence {
+        std::mem::take(self.change())
+    }
+
     /// A list of these values, of which there must not be too many.
-    pub(super) fn of(values: Many<'_, Encoded<'_>>, limits: &Limits) -> Self {
-        Self { values: values.map(|value| own(&value)).collect(), ..Self::new(limits) }
+    pub(super) fn of(values: Many<'_, Encoded<'_>>, limits: &Limits, moment: &Moment) -> Self {
+        let values = values.map(|value| Datum::new(value.as_slice(), moment)).collect();
+        Self { values, ..Self::new(limits) }
     }
 
     /// Whether it takes long to visit all values so many times.
@@ -63,7 +87,7 @@ impl List {
     /// Replaces every value by this one.
     pub(super) fn fill(&mut self, value: &Encoded<'_>) {
         if self.len() > 0 {
-            let filled = std::iter::repeat_n(own(value), self.len()).collect();
+            let filled = std::iter::repeat_n(self.own(value), self.len()).collect();
             *self.change() = filled;
         }
     }
@@ -79,9 +103,10 @@ impl List {
         Ok(())
     }
 
-    /// The values, to be changed.
+    /// The values, to be changed in any way. Those who watch are told all values, or that they have lost
+    /// some changes: what changes a few has primitives of its own.
     fn change(&mut self) -> &mut Sequence {
-        self.changed = true;
+        (self.changed, self.untold) = (true, true);
         &mut self.values
     }
 
@@ -95,7 +120,12 @@ impl List {
             .ok_or_else(|| Error::new(Code::OutOfRange, format!("index {index} is out of range for length {len}")))
     }
 
-    fn at(&self, index: usize) -> &Value {
+    /// The value of an argument, to be stored.
+    fn own(&self, value: &Encoded<'_>) -> Datum {
+        Datum::new(value.as_slice(), &self.moment)
+    }
+
+    fn at(&self, index: usize) -> &Datum {
         self.values.get(index).expect("the index was judged")
     }
 
@@ -131,12 +161,19 @@ impl List {
     }
 }
 
-fn own(value: &Encoded<'_>) -> Value {
-    Value::from(value.as_slice())
+/// The index that names a place.
+fn index(at: &Encoded<'_>) -> Result<i64> {
+    match Reader::new(at.as_slice()).token() {
+        // No list is long enough for an index that does not fit.
+        Ok(Token::Integer(index)) => Ok(i64::try_from(index).unwrap_or(i64::MAX)),
+        Ok(_) | Err(_) => {
+            Err(Error::new(Code::InvalidArgument, "`at` is not an integer, and a list has its values at indices"))
+        }
+    }
 }
 
-fn shared(value: Value) -> Encoded<'static> {
-    Encoded::from(value)
+fn shared(value: Datum) -> Encoded<'static> {
+    value.shared()
 }
 
 /// The values at some indices of a copy.
@@ -158,7 +195,15 @@ impl list::Serve for List {
     type Source = Sequence;
 
     fn settle(&mut self) -> u64 {
-        self.version += u64::from(std::mem::take(&mut self.changed));
+        if std::mem::take(&mut self.changed) {
+            self.version += 1;
+            if std::mem::take(&mut self.untold) {
+                self.tell_all();
+            }
+            if let Some(watchers) = self.slot.get_mut() {
+                watchers.settle(self.version, self.values.len());
+            }
+        }
         self.version
     }
 
@@ -172,32 +217,33 @@ impl list::Serve for List {
 
     fn set(&mut self, operation: list::Set<'_>) -> Result<()> {
         let at = self.position(operation.index)?;
-        self.change().set(at, own(&operation.value));
+        let value = self.own(&operation.value);
+        self.put(at, value);
         Ok(())
     }
 
     fn push(&mut self, operation: list::Push<'_>) -> Result<()> {
         self.check_room(1)?;
-        self.change().push(own(&operation.value));
+        let value = self.own(&operation.value);
+        self.add_last(value);
         Ok(())
     }
 
     fn push_front(&mut self, operation: list::PushFront<'_>) -> Result<()> {
         self.check_room(1)?;
-        self.change().push_front(own(&operation.value));
+        let value = self.own(&operation.value);
+        self.insert_at(0, value);
         Ok(())
     }
 
     fn pop(&mut self, _: list::Pop) -> Result<Option<Encoded<'static>>> {
-        let value = self.values.pop();
-        self.changed = value.is_some();
-        Ok(value.map(shared))
+        let last = self.len().checked_sub(1);
+        Ok(last.map(|last| shared(self.take_at(last))))
     }
 
     fn pop_front(&mut self, _: list::PopFront) -> Result<Option<Encoded<'static>>> {
-        let value = self.values.pop_front();
-        self.changed = value.is_some();
-        Ok(value.map(shared))
+        let first = (self.len() > 0).then_some(0);
+        Ok(first.map(|first| shared(self.take_at(first))))
     }
 
     fn insert(&mut self, operation: list::Insert<'_>) -> Result<()> {
@@ -209,27 +255,30 @@ impl list::Serve for List {
             operation.index
         };
         let at = usize::try_from(from_start).map_or(len, |index| index.min(len));
-        self.change().insert(at, own(&operation.value));
+        let value = self.own(&operation.value);
+        self.insert_at(at, value);
         Ok(())
     }
 
     fn remove(&mut self, operation: list::Remove) -> Result<Encoded<'static>> {
         let at = self.position(operation.index)?;
-        Ok(shared(self.change().remove(at)))
+        Ok(shared(self.take_at(at)))
     }
 
     fn remove_value(&mut self, operation: list::RemoveValue<'_>) -> Result<bool> {
         let found = self.find(&operation.value, 0..self.len());
         if let Some(at) = found {
-            self.change().remove(at);
+            self.take_at(at);
         }
         Ok(found.is_some())
     }
 
     fn extend(&mut self, operation: list::Extend<'_>) -> Result<()> {
         self.check_room(operation.values.len())?;
-        for value in operation.values {
-            self.change().push(own(&value));
+        let values: Vec<Datum> = operation.values.map(|value| self.own(&value)).collect();
+        if !values.is_empty() {
+            let end = self.len();
+            self.splice(end..end, values);
         }
         Ok(())
     }
@@ -237,7 +286,7 @@ impl list::Serve for List {
     fn extend_from(&mut self, _: list::ExtendFrom, source: Sequence) -> Result<()> {
         self.check_room(source.len())?;
         if source.len() > 0 {
-            self.change().append(source);
+            self.change().append(source.anew());
         }
         Ok(())
     }
@@ -264,7 +313,8 @@ impl list::Serve for List {
         if let Some(range) = indices.contiguous() {
             self.check_len((self.len() - indices.count).checked_add(values.len()))?;
             if !range.is_empty() || values.len() > 0 {
-                self.change().splice(range, values.map(|value| own(&value)));
+                let values: Vec<Datum> = values.map(|value| self.own(&value)).collect();
+                self.splice(range, values);
             }
             return Ok(());
         }
@@ -280,7 +330,8 @@ impl list::Serve for List {
             ));
         }
         for (at, value) in indices.iter().zip(values) {
-            self.change().set(at, own(&value));
+            let value = self.own(&value);
+            self.change().set(at, value);
         }
         Ok(())
     }
@@ -291,7 +342,7 @@ impl list::Serve for List {
             return Ok(());
         }
         if let Some(range) = indices.contiguous() {
-            self.change().splice(range, std::iter::empty());
+            self.splice(range, Vec::new());
             return Ok(());
         }
         let mut gone = vec![false; self.len()];
@@ -348,7 +399,7 @@ impl list::Serve for List {
     fn concat(&self, operation: list::Concat<'_>) -> Result<Many<'static, Encoded<'static>>> {
         self.check_room(operation.values.len())?;
         let mut values = self.snapshot();
-        operation.values.for_each(|value| values.push(own(&value)));
+        operation.values.for_each(|value| values.push(self.own(&value)));
         Ok(all(values))
     }
 
@@ -377,8 +428,8 @@ impl list::Serve for List {
 
     fn add(&mut self, operation: list::Add<'_>) -> Result<Encoded<'static>> {
         let at = self.position(operation.index)?;
-        let sum = Value::from(add(Some(self.at(at)), &operation.delta, operation.bounds.as_ref())?);
-        self.change().set(at, sum.clone());
+        let sum = Datum::new(add(Some(self.at(at)), &operation.delta, operation.bounds.as_ref())?, &self.moment);
+        self.put(at, sum.clone());
         Ok(shared(sum))
     }
 
@@ -387,7 +438,8 @@ impl list::Serve for List {
         if !Probe::new(operation.expected.as_slice()).equals(self.at(at)) {
             return Ok(Swap { swapped: false, current: Some(shared(self.at(at).clone())) });
         }
-        self.change().set(at, own(&operation.new));
+        let value = self.own(&operation.new);
+        self.put(at, value);
         Ok(Swap { swapped: true, current: None })
     }
 
@@ -397,53 +449,9 @@ impl list::Serve for List {
             self.check_len(Some(operation.values.len()))?;
         }
         if unchanged && (self.len() > 0 || operation.values.len() > 0) {
-            *self.change() = operation.values.map(|value| own(&value)).collect();
+            let values = operation.values.map(|value| self.own(&value)).collect();
+            *self.change() = values;
         }
         Ok(unchanged)
-    }
-}
-
-impl Data for List {
-    fn version(&self) -> u64 {
-        self.version
-    }
-
-    fn len(&self) -> usize {
-        self.values.len()
-    }
-
-    fn contents(&self) -> Sequence {
-        self.snapshot()
-    }
-
-    fn is_heavy(&self, request: &list::Request<'_>) -> bool {
-        if !request.row().scans {
-            return false;
-        }
-        let times = if let list::Request::RepeatInPlace(operation) = request { operation.times } else { 1 };
-        self.is_large(usize::try_from(times).unwrap_or(0))
-    }
-
-    fn copy(&self) -> Option<Self> {
-        Some(self.clone())
-    }
-}
-
-/// A list large enough to matter is cleared on a copy, outside of the lock.
-impl Discards for List {}
-
-impl Transactional for List {
-    fn begin(&mut self) {
-        self.before = Some(Box::new(self.clone()));
-    }
-
-    fn commit(&mut self) {
-        self.before = None;
-    }
-
-    fn roll_back(&mut self) {
-        if let Some(before) = self.before.take() {
-            *self = *before;
-        }
     }
 }

@@ -9,6 +9,7 @@ mod requests;
 #[cfg(not(feature = "shuttle"))]
 mod tests;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use manager_protocol::pipe::{self, Side};
@@ -49,6 +50,15 @@ impl Pipe {
             count: Count::default(),
             max_items: limits.max_items,
         }
+    }
+
+    pub(super) fn messages(&self) -> impl Iterator<Item = &Item> {
+        self.left.inbox.iter().chain(&self.right.inbox)
+    }
+
+    /// Takes every message out that waits to be received.
+    pub(super) fn take_messages(&mut self) -> [VecDeque<Item>; 2] {
+        [std::mem::take(&mut self.left.inbox), std::mem::take(&mut self.right.inbox)]
     }
 
     fn end(&mut self, side: Side) -> &mut End {

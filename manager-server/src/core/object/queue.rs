@@ -21,10 +21,11 @@ use manager_protocol::{Code, Encoded, Error, Many};
 use super::{Discards, Object, PAGE_BYTES, PAGE_ITEMS};
 use crate::core::Limits;
 use crate::core::session::SessionId;
+use crate::core::value::Datum;
 use crate::core::waitable::{Count, Reversal};
 use crate::core::waiting::{Effects, Waiters};
 pub(in crate::core) use item::Item;
-pub(super) use item::{Key, Value};
+pub(super) use item::Key;
 use loans::{Loans, Term};
 use waiters::{Putter, Taker};
 
@@ -82,6 +83,15 @@ impl Queue {
         }
     }
 
+    pub(super) fn items(&self) -> impl Iterator<Item = &Item> {
+        self.items.values()
+    }
+
+    /// Takes every item out that waits to be taken.
+    pub(super) fn take_items(&mut self) -> BTreeMap<Key, Item> {
+        std::mem::take(&mut self.items)
+    }
+
     /// How many more items may wait. Those on loan may return, so they count for the server's limit.
     fn room(&self) -> usize {
         let room = self.max_items.saturating_sub(self.items.len() + self.loans.len());
@@ -99,7 +109,7 @@ impl Queue {
         }
     }
 
-    fn add(&mut self, value: Value, priority: i64) {
+    fn add(&mut self, value: Datum, priority: i64) {
         let key = match self.setup.order {
             Order::Fifo => (0, self.sequence),
             Order::Lifo => (0, -self.sequence),

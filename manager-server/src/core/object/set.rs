@@ -11,7 +11,10 @@ use manager_protocol::{Encoded, Many, Result};
 use super::table::{Entry, Snapshot, Table, keys};
 use super::{Discards, Transactional};
 use crate::core::data::Data;
+use crate::core::lifetime::Lifetimes;
+use crate::core::moment::Moment;
 use crate::core::value::Key;
+use crate::core::watch::{self, Seen, Slot, Watched};
 use crate::core::{LARGE, LARGE_BYTES, Limits};
 
 /// The state of one set.
@@ -92,7 +95,7 @@ impl Set {
             }
         }
         if adds {
-            others.new.iter().for_each(|key| self.table.push(key, &[]));
+            others.new.iter().for_each(|key| self.table.add(key));
         }
         Ok(len as u64)
     }
@@ -155,7 +158,7 @@ impl set::Serve for Set {
         let is_new = self.table.find(&key).is_none();
         if is_new {
             self.table.check_room(1)?;
-            self.table.push(&key, &[]);
+            self.table.add(&key);
         }
         Ok(is_new)
     }
@@ -195,7 +198,7 @@ impl set::Serve for Set {
         let before = self.table.len();
         for key in keys {
             if self.table.find(&key).is_none() {
-                self.table.push(&key, &[]);
+                self.table.add(&key);
             }
         }
         Ok((self.table.len() - before) as u64)
@@ -240,6 +243,10 @@ impl Data for Set {
         self.table.len()
     }
 
+    fn attend(&mut self, moment: &Moment) {
+        self.table.attend(moment);
+    }
+
     fn contents(&self) -> Snapshot {
         self.table.snapshot()
     }
@@ -258,6 +265,27 @@ impl Data for Set {
             0
         };
         looked_into > LARGE_BYTES || request.row().scans && self.table.len() > LARGE
+    }
+}
+
+impl Lifetimes for Set {}
+
+/// Nobody watches a set: it has no operation for that.
+impl Watched for Set {
+    fn slot(&self) -> &Slot {
+        self.table.slot()
+    }
+
+    fn slot_mut(&mut self) -> &mut Slot {
+        self.table.slot_mut()
+    }
+
+    fn place(_: &Encoded<'_>) -> Result<Option<watch::Key>> {
+        Ok(None)
+    }
+
+    fn look(&self, _: &Encoded<'_>) -> Option<Seen> {
+        None
     }
 }
 

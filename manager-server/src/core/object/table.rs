@@ -3,6 +3,7 @@
 //! This is what dicts and sets are made of. Everything that changes one goes through the primitives
 //! here, which keep the version and what a transaction needs to take its operations back.
 
+mod ends;
 mod entries;
 mod index;
 
@@ -13,9 +14,16 @@ use manager_protocol::{Code, Encoded, Error, Result};
 
 use super::{Discards, PAGE_BYTES, PAGE_ITEMS, Transactional};
 use crate::core::Limits;
+use crate::core::lifetime::{Alarm, Lifetimes};
+use crate::core::moment::Moment;
+use crate::core::reference::Links;
+use crate::core::session::SessionId;
+use crate::core::timers::Time;
 use crate::core::value::{Key, canonical};
+use crate::core::watch::Slot;
+use ends::Ends;
 use entries::Entries;
-pub(in crate::core) use entries::{Entry, Snapshot};
+pub(in crate::core) use entries::{Entry, Life, Snapshot};
 use index::Index;
 
 #[derive(Debug)]
@@ -34,6 +42,13 @@ pub(super) struct Table {
     undo: Option<Vec<Undo>>,
     /// The version before the running transaction.
     version_before: u64,
+    moment: Moment,
+    /// Which entries do not live without end.
+    ends: Ends,
+    /// The time of the last moment; it never goes back, whatever order operations come in.
+    now: Time,
+    alarm: Alarm,
+    slot: Slot,
 }
 
 /// An object and its items.
@@ -44,7 +59,7 @@ enum Undo {
     Pushed(u64),
     Replaced(u64, Entry),
     Removed(u64, Entry),
-    Cleared(Index, Entries),
+    Cleared(Index, Entries, Ends),
 }
 
 impl Table {
@@ -60,6 +75,11 @@ impl Table {
             discarded: Vec::new(),
             undo: None,
             version_before: 0,
+            moment: Moment::default(),
+            ends: Ends::default(),
+            now: Time::ZERO,
+            alarm: Alarm::default(),
+            slot: Slot::default(),
         }
     }
 
@@ -71,10 +91,30 @@ impl Table {
         self.version
     }
 
+    /// The circumstances of the operation that comes.
+    pub(super) fn attend(&mut self, moment: &Moment) {
+        self.moment = moment.clone();
+        self.now = self.now.max(moment.now);
+    }
+
     /// Ends an operation: counts it if it changed anything, and returns the version.
     pub(super) fn settle(&mut self) -> u64 {
-        self.version += u64::from(std::mem::take(&mut self.changed));
+        if std::mem::take(&mut self.changed) {
+            self.version += 1;
+            let len = self.len();
+            if let Some(watchers) = self.slot.get_mut() {
+                watchers.settle(self.version, len);
+            }
+        }
         self.version
+    }
+
+    pub(super) fn slot(&self) -> &Slot {
+        &self.slot
+    }
+
+    pub(super) fn slot_mut(&mut self) -> &mut Slot {
+        &mut self.slot
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
@@ -98,6 +138,16 @@ impl Table {
     /// The page ends when there are `limit` of them, or when it is as large as pages get.
     pub(super) fn page(&self, from: Option<u64>, limit: u32, backward: bool) -> (Vec<&Entry>, Option<u64>) {
         if backward { page(self.entries.before(from), limit) } else { page(self.entries.after(from), limit) }
+    }
+
+    /// The time, as operations on this table see it.
+    pub(super) fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Whose operation it is.
+    pub(super) fn session(&self) -> SessionId {
+        self.moment.session
     }
 
     /// The size of an entry's key: when the entry is removed, the hash is made anew from it.
@@ -134,32 +184,102 @@ impl Table {
     }
 
     pub(super) fn find(&self, key: &Key<'_>) -> Option<u64> {
-        self.index.find(self.hash(&key.canonical), |seq| {
-            self.entries.get(seq).is_some_and(|entry| {
-                if entry.canonical { entry.key() == &*key.canonical } else { canonical(entry.key()) == key.canonical }
-            })
+        self.find_canonical(&key.canonical)
+    }
+
+    fn find_canonical(&self, key: &[u8]) -> Option<u64> {
+        self.index.find(self.hash(key), |seq| {
+            self.entries
+                .get(seq)
+                .is_some_and(|entry| if entry.canonical { entry.key() == key } else { *canonical(entry.key()) == *key })
         })
     }
 
-    /// Puts a value under a key and returns the entry that was there.
+    /// Puts a value under a key and returns the entry that was there. The new one lives without end.
     pub(super) fn put(&mut self, key: &Key<'_>, value: &[u8]) -> Option<Entry> {
-        let Some(seq) = self.find(key) else {
-            self.push(key, value);
-            return None;
-        };
+        self.put_with(key, value, Life::default())
+    }
+
+    /// Puts a value under a key, for so long, and returns the entry that was there.
+    pub(super) fn put_with(&mut self, key: &Key<'_>, value: &[u8], life: Life) -> Option<Entry> {
+        let links = Links::of(value, |object| self.moment.claims.find(object));
+        self.write(key, value, links, life)
+    }
+
+    /// Puts what another table has, under a key that equals the entry's.
+    pub(super) fn put_from(&mut self, key: &Key<'_>, entry: &Entry) {
+        self.write(key, entry.value(), entry.links().map(Links::anew).unwrap_or_default(), Life::default());
+    }
+
+    /// Adds a key that is not there, with nothing under it.
+    pub(super) fn add(&mut self, key: &Key<'_>) {
+        self.push(key, &[], Links::default(), Life::default());
+    }
+
+    /// Changes the value of an entry that is there, and not how long it lives.
+    pub(super) fn change(&mut self, seq: u64, value: &[u8]) {
+        let stored = self.entries.get(seq).expect(INDEXED);
+        let (before, life) = (stored.links().cloned().unwrap_or_default(), stored.life());
+        let links = before.changed(value, &self.moment.claims);
+        self.replace(seq, value, links, life);
+    }
+
+    /// Lets an entry that is there live so long, and says whether it did not already.
+    pub(super) fn set_life(&mut self, seq: u64, life: Life) -> bool {
+        let stored = self.entries.get(seq).expect(INDEXED);
+        if stored.life() == life {
+            return false;
+        }
+        // What it holds is not replaced: its version stays.
+        let entry = stored.clone().with(stored.links().cloned().unwrap_or_default(), life);
         self.changed = true;
-        let stored = self.entries.get(seq).expect("the index names only entries that are there");
-        let entry = Entry::new(stored.key(), stored.canonical, value, self.version + 1);
-        let old = self.entries.replace(seq, entry);
+        // Nor is it told to those who watch.
+        let old = self.put_in_place(seq, entry);
+        self.record(|| Undo::Replaced(seq, old));
+        true
+    }
+
+    fn write(&mut self, key: &Key<'_>, value: &[u8], links: Links, life: Life) -> Option<Entry> {
+        match self.find(key) {
+            Some(seq) => Some(self.replace(seq, value, links, life)),
+            None => {
+                self.push(key, value, links, life);
+                None
+            }
+        }
+    }
+
+    /// Exchanges the value of an entry that is there.
+    fn replace(&mut self, seq: u64, value: &[u8], links: Links, life: Life) -> Entry {
+        let stored = self.entries.get(seq).expect(INDEXED);
+        let entry = Entry::new(stored.key(), stored.canonical, value, self.version + 1).with(links, life);
+        self.exchange(seq, entry)
+    }
+
+    /// Exchanges an entry that is there.
+    fn exchange(&mut self, seq: u64, entry: Entry) -> Entry {
+        self.changed = true;
+        tell_put(&mut self.slot, &entry);
+        let old = self.put_in_place(seq, entry);
         self.record(|| Undo::Replaced(seq, old.clone()));
-        Some(old)
+        old
+    }
+
+    fn put_in_place(&mut self, seq: u64, entry: Entry) -> Entry {
+        let life = entry.life();
+        let old = self.entries.replace(seq, entry);
+        self.ends.remove(seq, old.life());
+        self.ends.add(seq, life);
+        old
     }
 
     /// Adds an entry with a key that is not there.
-    pub(super) fn push(&mut self, key: &Key<'_>, value: &[u8]) {
+    fn push(&mut self, key: &Key<'_>, value: &[u8], links: Links, life: Life) {
         self.changed = true;
-        let entry = Entry::new(key.original, key.is_canonical(), value, self.version + 1);
+        let entry = Entry::new(key.original, key.is_canonical(), value, self.version + 1).with(links, life);
+        tell_put(&mut self.slot, &entry);
         let seq = self.entries.push(entry);
+        self.ends.add(seq, life);
         self.index.insert(self.hash(&key.canonical), seq);
         self.record(|| Undo::Pushed(seq));
     }
@@ -168,7 +288,12 @@ impl Table {
     pub(super) fn take(&mut self, seq: u64) -> Entry {
         self.changed = true;
         let entry = self.entries.remove(seq);
-        self.index.remove(self.hash(&canonical(entry.key())), seq);
+        self.ends.remove(seq, entry.life());
+        let key = canonical(entry.key());
+        self.index.remove(self.hash(&key), seq);
+        if let Some(watchers) = self.slot.get_mut() {
+            watchers.removed(&key, entry.key());
+        }
         self.record(|| Undo::Removed(seq, entry.clone()));
         entry
     }
@@ -186,9 +311,15 @@ impl Table {
 
     pub(super) fn take_all(&mut self) {
         self.changed |= self.len() > 0;
+        let mut slot = std::mem::take(&mut self.slot);
+        if let Some(watchers) = slot.get_mut().filter(|_| self.len() > 0) {
+            watchers.cleared(|key| self.find_canonical(key).is_some());
+        }
+        self.slot = slot;
         let (index, entries) = (std::mem::take(&mut self.index), std::mem::take(&mut self.entries));
+        let ends = std::mem::take(&mut self.ends);
         self.entries.continue_from(&entries);
-        self.undo.as_mut().unwrap_or(&mut self.discarded).push(Undo::Cleared(index, entries));
+        self.undo.as_mut().unwrap_or(&mut self.discarded).push(Undo::Cleared(index, entries, ends));
     }
 
     fn record(&mut self, undo: impl FnOnce() -> Undo) {
@@ -197,6 +328,19 @@ impl Table {
         }
     }
 }
+
+/// Tells those who watch that an entry is put.
+fn tell_put(slot: &mut Slot, entry: &Entry) {
+    if let Some(watchers) = slot.get_mut() {
+        let put = || {
+            let (key, value) = entry.shared();
+            (key, value, entry.links().cloned().unwrap_or_default())
+        };
+        watchers.put(&canonical(entry.key()), put);
+    }
+}
+
+const INDEXED: &str = "the index names only entries that are there";
 
 /// Judges keys: none may have a NaN in it.
 pub(super) fn keys<'a>(keys: &'a [Encoded<'_>]) -> Result<Vec<Key<'a>>> {
@@ -219,8 +363,44 @@ fn page<'a>(mut entries: impl Iterator<Item = (u64, &'a Entry)>, limit: u32) -> 
     (page, last.filter(|_| entries.next().is_some()))
 }
 
+impl Lifetimes for Table {
+    fn expire(&mut self, most: usize) -> bool {
+        for _ in 0..most {
+            let Some(seq) = self.ends.due(self.now) else { break };
+            self.take(seq);
+        }
+        self.settle();
+        self.ends.due(self.now).is_none()
+    }
+
+    fn next_end(&self) -> Option<Time> {
+        self.ends.next()
+    }
+
+    fn alarm(&mut self) -> Option<&mut Alarm> {
+        Some(&mut self.alarm)
+    }
+
+    fn end_session(&mut self, session: SessionId) {
+        let owned: Vec<u64> = self.ends.of(session).collect();
+        for seq in owned {
+            self.take(seq);
+        }
+        self.settle();
+    }
+
+    fn has_more_of(&self, session: SessionId, many: usize) -> bool {
+        self.ends.of(session).nth(many).is_some()
+    }
+
+    fn owned(&self) -> usize {
+        self.ends.owned()
+    }
+}
+
 impl Discards for Table {
     fn discarded(&mut self) -> Option<Box<dyn Send>> {
+        self.moment.pass();
         let discarded = std::mem::take(&mut self.discarded);
         (!discarded.is_empty()).then(|| Box::new(discarded) as Box<dyn Send>)
     }
@@ -229,6 +409,9 @@ impl Discards for Table {
 impl Transactional for Table {
     fn begin(&mut self) {
         self.version_before = self.version;
+        if let Some(watchers) = self.slot.get_mut() {
+            watchers.keep();
+        }
         self.undo = Some(Vec::new());
     }
 
@@ -240,18 +423,24 @@ impl Transactional for Table {
         for undo in self.undo.take().into_iter().flatten().rev() {
             match undo {
                 Undo::Pushed(seq) => drop(self.take(seq)),
-                Undo::Replaced(seq, entry) => drop(self.entries.replace(seq, entry)),
+                Undo::Replaced(seq, entry) => drop(self.put_in_place(seq, entry)),
                 Undo::Removed(seq, entry) => {
                     self.index.insert(self.hash(&canonical(entry.key())), seq);
+                    self.ends.add(seq, entry.life());
                     self.entries.put_back(seq, entry);
                 }
-                Undo::Cleared(index, entries) => {
+                Undo::Cleared(index, entries, ends) => {
                     self.index = index;
                     self.entries = entries;
+                    self.ends = ends;
                 }
             }
         }
         self.version = self.version_before;
         self.changed = false;
+        let len = self.len();
+        if let Some(watchers) = self.slot.get_mut() {
+            watchers.forget(len);
+        }
     }
 }

@@ -12,7 +12,7 @@
 
 use std::borrow::Cow;
 
-use manager_protocol::{Code, Encoded, Error, Reader, Result, Token};
+use manager_protocol::{Code, Encoded, Error, REFERENCE_TYPE, Reader, Result, Token};
 
 /// A dict's key: as it was written, and as it is compared.
 #[derive(Debug)]
@@ -22,11 +22,11 @@ pub(in crate::core) struct Key<'a> {
 }
 
 impl<'a> Key<'a> {
-    /// Refuses what equals nothing, itself included.
+    /// Refuses what equals nothing, itself included, and what would keep an object alive.
     pub(in crate::core) fn new(key: &'a Encoded<'_>) -> Result<Self> {
         let original = key.as_slice();
-        if contains_nan(original) {
-            return Err(Error::new(Code::InvalidKey, "NaN cannot be a key, nor be inside of one"));
+        if let Some(fault) = unfit(original) {
+            return Err(Error::new(Code::InvalidKey, format!("{fault} cannot be a key, nor be inside of one")));
         }
         Ok(Self { original, canonical: canonical(original) })
     }
@@ -34,6 +34,11 @@ impl<'a> Key<'a> {
     /// Whether the key was written in its canonical form.
     pub(in crate::core) fn is_canonical(&self) -> bool {
         matches!(self.canonical, Cow::Borrowed(_))
+    }
+
+    /// Whether another is the same key.
+    pub(in crate::core) fn equals(&self, other: &[u8]) -> bool {
+        equals(&self.canonical, other)
     }
 }
 
@@ -48,8 +53,13 @@ impl<'a> Probe<'a> {
     }
 
     pub(in crate::core) fn equals(&self, other: &[u8]) -> bool {
-        *self.canonical == *other || *self.canonical == *canonical(other)
+        equals(&self.canonical, other)
     }
+}
+
+/// Whether a value has this canonical form.
+fn equals(form: &[u8], value: &[u8]) -> bool {
+    *form == *value || *form == *canonical(value)
 }
 
 /// The canonical form of a well-formed value; borrowed if the value has that form already.
@@ -76,15 +86,17 @@ fn is_canonical_scalar(value: &[u8]) -> bool {
     }
 }
 
-fn contains_nan(value: &[u8]) -> bool {
+/// What a key has in it that may not be there.
+fn unfit(value: &[u8]) -> Option<&'static str> {
     if is_canonical_scalar(value) {
-        return false;
+        return None;
     }
     let mut reader = Reader::new(value);
     while !reader.rest().is_empty() {
         match reader.token().expect(WELL_FORMED) {
-            Token::Float32(number) if number.is_nan() => return true,
-            Token::Float64(number) if number.is_nan() => return true,
+            Token::Float32(number) if number.is_nan() => return Some("NaN"),
+            Token::Float64(number) if number.is_nan() => return Some("NaN"),
+            Token::Extension(REFERENCE_TYPE, _) => return Some("a reference"),
             Token::Nil
             | Token::Bool(_)
             | Token::Integer(_)
@@ -97,7 +109,7 @@ fn contains_nan(value: &[u8]) -> bool {
             | Token::Extension(..) => {}
         }
     }
-    false
+    None
 }
 
 /// Recursion is bounded: the value was checked for depth when it arrived.

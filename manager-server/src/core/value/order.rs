@@ -4,17 +4,17 @@
 //! item). Nil, maps, extensions, NaN and values of different types have none.
 
 use std::cmp::Ordering;
-use std::sync::Arc;
 
 use manager_protocol::{Code, Error, Reader, Result, Token};
 
+use super::Datum;
 use super::canonical::canonical;
 
 /// Sorts and keeps the order of equal values.
 ///
 /// # Errors
 /// [`Code::NoOrder`] if two values that had to be compared have no order.
-pub(in crate::core) fn sort(values: Vec<Arc<[u8]>>, descending: bool) -> Result<Vec<Arc<[u8]>>> {
+pub(in crate::core) fn sort(values: Vec<Datum>, descending: bool) -> Result<Vec<Datum>> {
     if values.len() < 2 {
         return Ok(values);
     }
@@ -31,7 +31,14 @@ pub(in crate::core) fn sort(values: Vec<Arc<[u8]>>, descending: bool) -> Result<
             "the values have no order (mixed types, nil, maps, extensions or NaN); the list is as it was",
         ));
     }
-    Ok(decoded.into_iter().map(|(_, index)| Arc::clone(&values[index])).collect())
+    Ok(decoded.into_iter().map(|(_, index)| values[index].clone()).collect())
+}
+
+/// Whether a value equals another or comes after it; false if the two have no order.
+pub(in crate::core) fn at_least(value: &[u8], other: &[u8]) -> bool {
+    let mut unordered = false;
+    let (value, other) = (read(&mut Reader::new(value)), read(&mut Reader::new(other)));
+    value.compare(&other, &mut unordered) != Ordering::Less && !unordered
 }
 
 /// A value, decoded just so far that it can be compared.
@@ -138,12 +145,13 @@ fn compare_mixed(integer: i128, float: f64, unordered: &mut bool) -> Ordering {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::moment::Moment;
 
-    fn values<T: serde::Serialize>(values: &[T]) -> Vec<Arc<[u8]>> {
-        values.iter().map(|value| rmp_serde::to_vec(value).unwrap().into()).collect()
+    fn values<T: serde::Serialize>(values: &[T]) -> Vec<Datum> {
+        values.iter().map(|value| Datum::new(rmp_serde::to_vec(value).unwrap(), &Moment::default())).collect()
     }
 
-    fn mixed() -> Vec<Arc<[u8]>> {
+    fn mixed() -> Vec<Datum> {
         [values(&[1, -3, 9_007_199_254_740_993_i64]), values(&[0.5, 9_007_199_254_740_992.0, -1e300, f64::INFINITY])]
             .concat()
     }
@@ -183,6 +191,18 @@ mod tests {
             assert_eq!(sort(bad, false).unwrap_err().code, Code::NoOrder);
         }
         assert!(sort(values(&[None::<u8>]), false).is_ok(), "one value needs no order");
+    }
+
+    #[test]
+    fn what_comes_after_is_told_from_what_comes_before_or_has_no_order() {
+        let all = mixed();
+        let (one, large, half) = (&all[0], &all[2], &all[3]);
+        assert!(at_least(one, one) && at_least(one, half) && !at_least(half, one) && !at_least(one, large));
+        let unlike = [values(&["a"]), values(&[None::<u8>]), values(&[f64::NAN])].concat();
+        for other in &unlike {
+            assert!(!at_least(one, other) && !at_least(other, one));
+        }
+        assert!(at_least(&unlike[0], &unlike[0]) && !at_least(&unlike[1], &unlike[1]));
     }
 
     #[test]

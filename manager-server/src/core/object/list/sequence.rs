@@ -11,8 +11,8 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// One encoded value.
-pub(in crate::core) type Value = Arc<[u8]>;
+use crate::core::reference::Links;
+use crate::core::value::Datum;
 
 /// Most values in a chunk.
 const CHUNK: usize = 512;
@@ -29,11 +29,11 @@ struct Chunk {
     /// anywhere, also below zero.
     start: i64,
     /// Never empty.
-    values: Arc<VecDeque<Value>>,
+    values: Arc<VecDeque<Datum>>,
 }
 
 impl Chunk {
-    fn of(start: i64, values: VecDeque<Value>) -> Self {
+    fn of(start: i64, values: VecDeque<Datum>) -> Self {
         Self { start, values: Arc::new(values) }
     }
 
@@ -47,18 +47,18 @@ impl Sequence {
         self.len
     }
 
-    pub(super) fn get(&self, index: usize) -> Option<&Value> {
+    pub(super) fn get(&self, index: usize) -> Option<&Datum> {
         let (chunk, at) = self.locate(index)?;
         self.chunks[chunk].values.get(at)
     }
 
     /// Exchanges the value at an index that is there.
-    pub(super) fn set(&mut self, index: usize, value: Value) {
+    pub(super) fn set(&mut self, index: usize, value: Datum) {
         let (chunk, at) = self.locate(index).expect(JUDGED);
         Arc::make_mut(&mut self.chunks[chunk].values)[at] = value;
     }
 
-    pub(super) fn push(&mut self, value: Value) {
+    pub(super) fn push(&mut self, value: Datum) {
         self.len += 1;
         let end = match self.chunks.back_mut() {
             Some(last) if last.values.len() < CHUNK => return Arc::make_mut(&mut last.values).push_back(value),
@@ -68,7 +68,7 @@ impl Sequence {
         self.chunks.push_back(Chunk::of(end, VecDeque::from([value])));
     }
 
-    pub(super) fn push_front(&mut self, value: Value) {
+    pub(super) fn push_front(&mut self, value: Datum) {
         self.len += 1;
         let start = match self.chunks.front_mut() {
             Some(first) if first.values.len() < CHUNK => {
@@ -81,7 +81,7 @@ impl Sequence {
         self.chunks.push_front(Chunk::of(start - 1, VecDeque::from([value])));
     }
 
-    pub(super) fn pop(&mut self) -> Option<Value> {
+    pub(super) fn pop(&mut self) -> Option<Datum> {
         let last = self.chunks.back_mut()?;
         let value = Arc::make_mut(&mut last.values).pop_back();
         if last.values.is_empty() {
@@ -91,7 +91,7 @@ impl Sequence {
         value
     }
 
-    pub(super) fn pop_front(&mut self) -> Option<Value> {
+    pub(super) fn pop_front(&mut self) -> Option<Datum> {
         let first = self.chunks.front_mut()?;
         let value = Arc::make_mut(&mut first.values).pop_front();
         first.start += 1;
@@ -103,7 +103,7 @@ impl Sequence {
     }
 
     /// Inserts before an index, which may be the length.
-    pub(super) fn insert(&mut self, index: usize, value: Value) {
+    pub(super) fn insert(&mut self, index: usize, value: Datum) {
         if index == self.len {
             return self.push(value);
         }
@@ -124,7 +124,7 @@ impl Sequence {
     }
 
     /// Removes the value at an index that is there.
-    pub(super) fn remove(&mut self, index: usize) -> Value {
+    pub(super) fn remove(&mut self, index: usize) -> Datum {
         let (chunk, at) = self.locate(index).expect(JUDGED);
         if at == 0 && chunk == 0 {
             return self.pop_front().expect(JUDGED);
@@ -137,7 +137,7 @@ impl Sequence {
     }
 
     /// Replaces the values in `range`, which must lie inside, by others.
-    pub(super) fn splice(&mut self, range: Range<usize>, values: impl Iterator<Item = Value>) {
+    pub(super) fn splice(&mut self, range: Range<usize>, values: impl Iterator<Item = Datum>) {
         let behind = self.split_off(range.end);
         // The values that are replaced are dropped with this.
         self.split_off(range.start);
@@ -176,7 +176,20 @@ impl Sequence {
         Self { chunks: behind, len }
     }
 
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Value> {
+    /// The same values for another list. Those with links are linked anew, and the others shared.
+    pub(super) fn anew(self) -> Self {
+        if self.links().next().is_none() {
+            return self;
+        }
+        self.iter().map(Datum::anew).collect()
+    }
+
+    /// The links of each value that has any.
+    pub(in crate::core) fn links(&self) -> impl Iterator<Item = &Links> {
+        self.iter().map(Datum::links).filter(|links| !links.is_empty())
+    }
+
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Datum> {
         self.chunks.iter().flat_map(|chunk| chunk.values.iter())
     }
 
@@ -211,8 +224,8 @@ impl Sequence {
     }
 }
 
-impl FromIterator<Value> for Sequence {
-    fn from_iter<I: IntoIterator<Item = Value>>(values: I) -> Self {
+impl FromIterator<Datum> for Sequence {
+    fn from_iter<I: IntoIterator<Item = Datum>>(values: I) -> Self {
         let mut sequence = Self::default();
         values.into_iter().for_each(|value| sequence.push(value));
         sequence
@@ -226,9 +239,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::core::moment::Moment;
 
-    fn value(number: u32) -> Value {
-        Arc::from(number.to_be_bytes())
+    fn value(number: u32) -> Datum {
+        Datum::new(number.to_be_bytes(), &Moment::default())
     }
 
     fn check(sequence: &Sequence, model: &[u32]) {

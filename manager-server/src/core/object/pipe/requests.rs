@@ -4,7 +4,8 @@ use manager_protocol::pipe::{self, Side};
 use manager_protocol::{Code, Encoded, Error, Result, Turn};
 
 use super::{Pipe, closed, not_open};
-use crate::core::object::queue::{Item, Value};
+use crate::core::object::queue::Item;
+use crate::core::value::Datum;
 use crate::core::waiting::{Caller, Effects, Patience, Visit, now};
 
 impl Pipe {
@@ -64,7 +65,7 @@ impl Pipe {
         self.count.mine();
         let key = (u8::from(to).into(), self.sequence);
         self.sequence += 1;
-        self.end(to).inbox.push_back(Item::new(key, Value::from(value.as_slice())));
+        self.end(to).inbox.push_back(Item::new(key, Datum::new(value.as_slice(), caller.moment)));
         self.serve(to, caller.object, effects);
         Ok(())
     }

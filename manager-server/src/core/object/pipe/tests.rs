@@ -82,7 +82,7 @@ impl Run {
         let mut model = Model::new(duplex, SEATS, world.now);
         world.connect(0);
         model.connect(0);
-        let pipe = world.open(0, manager::OpenPipe { name: "pipe", duplex });
+        let pipe = world.open(0, manager::OpenPipe { name: Some("pipe"), duplex });
         Self { world, model, pipe, duplex }
     }
 

@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use manager_protocol::{Kind, Result};
 
-use super::{Item, Phase, Queue, Value};
+use super::{Item, Phase, Queue};
 use crate::core::Pace;
 use crate::core::object::{Object, State};
 use crate::core::setup::Setup;
+use crate::core::value::Datum;
 use crate::core::waiting::Effects;
 
 /// Moves an item to the queue of dead letters. What that does not take returns to its place, for it
 /// must not be lost. No object may be locked.
 pub(super) fn bury(item: Item, name: &str, from: &Arc<Object>, effects: &mut Effects<'_>) {
     let buried = open(name, effects).is_ok_and(|to| {
-        let value = Arc::clone(&item.value);
+        let value = item.value.anew();
         visit(&to, |queue| queue.put_dead(value, item.key.0, &to, effects)).unwrap_or(false)
     });
     visit(from, |queue| {
@@ -41,7 +42,7 @@ fn visit<T>(object: &Object, act: impl FnOnce(&mut Queue) -> T) -> Option<T> {
 
 impl Queue {
     /// Takes a dead letter of another queue, whatever the capacity; whether that could be done.
-    fn put_dead(&mut self, value: Value, priority: i64, object: &Arc<Object>, effects: &mut Effects<'_>) -> bool {
+    fn put_dead(&mut self, value: Datum, priority: i64, object: &Arc<Object>, effects: &mut Effects<'_>) -> bool {
         let is_full = self.items.len() + self.loans.len() >= self.max_items;
         if self.phase != Phase::Open || is_full || object.check_alive().is_err() {
             return false;

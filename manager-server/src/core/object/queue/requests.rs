@@ -4,17 +4,18 @@ use manager_protocol::queue::{self, Lease, Order, QueueStatus};
 use manager_protocol::{Code, Encoded, Error, Many, Result, Turn};
 
 use super::loans::term;
-use super::{Phase, Putter, Queue, Taker, Value, empty, full, shut_down};
+use super::{Phase, Putter, Queue, Taker, empty, full, shut_down};
+use crate::core::value::Datum;
 use crate::core::waiting::{Caller, Effects, Patience, Visit, now};
 
-fn own(value: &Encoded<'_>) -> Value {
-    Value::from(value.as_slice())
+fn own(value: &Encoded<'_>, caller: &Caller<'_>) -> Datum {
+    Datum::new(value.as_slice(), caller.moment)
 }
 
 impl Queue {
     fn put(
         &mut self,
-        values: impl ExactSizeIterator<Item = Value>,
+        values: impl ExactSizeIterator<Item = Datum>,
         priority: Option<i64>,
         timeout_ms: Option<i64>,
         caller: &Caller<'_>,
@@ -162,13 +163,13 @@ impl queue::Serve for Visit<'_, '_, Queue> {
 
     fn put(&mut self, operation: queue::Put<'_>) -> Result<Turn<()>> {
         let queue::Put { value, priority, timeout_ms } = operation;
-        let values = std::iter::once(&value).map(own);
+        let values = std::iter::once(&value).map(|value| own(value, self.caller));
         self.state.put(values, priority, timeout_ms, self.caller, self.effects)
     }
 
     fn put_many(&mut self, operation: queue::PutMany<'_>) -> Result<Turn<()>> {
         let queue::PutMany { values, priority, timeout_ms } = operation;
-        let values = values.map(|value| own(&value));
+        let values = values.map(|value| own(&value, self.caller));
         self.state.put(values, priority, timeout_ms, self.caller, self.effects)
     }
 

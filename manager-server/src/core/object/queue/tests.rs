@@ -123,7 +123,7 @@ impl Run {
         let mut model = Model::new(setup.clone(), SEATS, world.now);
         world.connect(0);
         model.connect(0);
-        let queue = world.open(0, manager::OpenQueue { name: "queue", setup: setup.clone() });
+        let queue = world.open(0, manager::OpenQueue { name: Some("queue"), setup: setup.clone() });
         Self { world, model, queue, next_value: 0 }
     }
 
@@ -267,7 +267,7 @@ impl Run {
             assert_eq!(self.world.call(0, self.queue, queue::Get { timeout_ms: Some(0) }), reply(encoded(value)));
         }
         assert_eq!(self.world.call(0, self.queue, queue::Len {}), reply(0_u64));
-        let dead = self.world.open(0, manager::Open { name: "dead", kind: manager_protocol::Kind::Queue });
+        let dead = self.world.open(0, manager::Open { name: Some("dead"), kind: manager_protocol::Kind::Queue });
         for &value in &self.model.dead {
             assert_eq!(self.world.call(0, dead, queue::Get { timeout_ms: Some(0) }), reply(encoded(value)));
         }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use manager_protocol::queue;
 
 use super::loans::Term;
-use super::{Queue, Value, empty, full, shut_down};
+use super::{Queue, empty, full, shut_down};
 use crate::core::object::Object;
 use crate::core::session::SessionId;
+use crate::core::value::Datum;
 use crate::core::waitable::{Reversal, Waitable};
 use crate::core::waiting::{Effects, Ended, Ticket, WaitKey};
 
@@ -22,7 +23,7 @@ pub(super) enum Taker {
 
 /// What one who waits for room wants to put.
 pub(super) struct Putter {
-    pub(super) values: Vec<Value>,
+    pub(super) values: Vec<Datum>,
     pub(super) priority: i64,
 }
 

@@ -12,6 +12,10 @@ use std::sync::Arc;
 
 use manager_protocol::{Encoded, SharedBytes};
 
+use crate::core::reference::Links;
+use crate::core::session::SessionId;
+use crate::core::timers::Time;
+
 const CHUNK: u64 = 256;
 
 /// One key and its value, in one allocation.
@@ -23,6 +27,24 @@ pub(in crate::core) struct Entry {
     pub(in crate::core) canonical: bool,
     /// The object's version when the entry was inserted or replaced.
     pub(in crate::core) version: u64,
+    /// What few entries have.
+    extra: Option<Arc<Extra>>,
+}
+
+/// What an entry has besides its key and value, if it has any of it.
+#[derive(Debug)]
+struct Extra {
+    links: Links,
+    life: Life,
+}
+
+/// How long an entry lives, if not without end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::core) struct Life {
+    /// Until then.
+    pub(in crate::core) expires: Option<Time>,
+    /// As long as this session.
+    pub(in crate::core) session: Option<SessionId>,
 }
 
 impl Entry {
@@ -32,7 +54,22 @@ impl Entry {
         parts.0.copy_from_slice(key);
         parts.1.copy_from_slice(value);
         let key_len = u32::try_from(key.len()).expect("messages are limited far below 4 GiB");
-        Self { bytes, key_len, canonical, version }
+        Self { bytes, key_len, canonical, version, extra: None }
+    }
+
+    /// The same entry with links for its value, and an end.
+    pub(in crate::core) fn with(mut self, links: Links, life: Life) -> Self {
+        let has_extra = !links.is_empty() || life != Life::default();
+        self.extra = has_extra.then(|| Arc::new(Extra { links, life }));
+        self
+    }
+
+    pub(in crate::core) fn links(&self) -> Option<&Links> {
+        self.extra.as_ref().map(|extra| &extra.links).filter(|links| !links.is_empty())
+    }
+
+    pub(in crate::core) fn life(&self) -> Life {
+        self.extra.as_ref().map(|extra| extra.life).unwrap_or_default()
     }
 
     pub(in crate::core) fn key(&self) -> &[u8] {
@@ -52,7 +89,11 @@ impl Entry {
     }
 
     pub(in crate::core) fn shared_value(&self) -> Encoded<'static> {
-        Encoded::Shared(SharedBytes::new(Arc::clone(&self.bytes), self.key_len as usize..self.bytes.len()))
+        let bytes = SharedBytes::new(Arc::clone(&self.bytes), self.key_len as usize..self.bytes.len());
+        Encoded::Shared(match &self.extra {
+            Some(extra) => extra.links.keep(bytes),
+            None => bytes,
+        })
     }
 
     pub(in crate::core) fn shared(&self) -> (Encoded<'static>, Encoded<'static>) {
@@ -107,6 +148,10 @@ impl Entries {
         let (_, entry) = entries.remove(at);
         if entries.is_empty() {
             self.chunks.remove(chunk);
+            shrink_queue(&mut self.chunks);
+        } else if entries.capacity() > 16 && entries.len() < entries.capacity() / 4 {
+            // Where most have gone, those that stay must not keep the room of all.
+            entries.shrink_to(entries.len() * 2);
         }
         self.len -= 1;
         entry
@@ -190,6 +235,12 @@ impl Entries {
     }
 }
 
+fn shrink_queue<T>(queue: &mut VecDeque<T>) {
+    if queue.capacity() > 64 && queue.len() < queue.capacity() / 4 {
+        queue.shrink_to(queue.len() * 2);
+    }
+}
+
 fn numbered((number, chunk): &(u64, Arc<Chunk>)) -> impl DoubleEndedIterator<Item = (u64, &Entry)> {
     let first = number * CHUNK;
     chunk.iter().map(move |(offset, entry)| (first + u64::from(*offset), entry))
@@ -207,6 +258,13 @@ pub(in crate::core) struct Snapshot {
     chunks: std::vec::IntoIter<(u64, Arc<Chunk>)>,
     current: Option<(u64, Arc<Chunk>, usize)>,
     left: usize,
+}
+
+impl Snapshot {
+    /// The links of each value that has any, of those that were not taken out yet.
+    pub(in crate::core) fn links(&self) -> impl Iterator<Item = &Links> {
+        self.chunks.as_slice().iter().flat_map(|(_, chunk)| chunk.iter()).filter_map(|(_, entry)| entry.links())
+    }
 }
 
 impl Iterator for Snapshot {

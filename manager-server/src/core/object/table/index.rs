@@ -57,6 +57,9 @@ impl Index {
             let keep = table.len() * 2;
             table.shrink_to(keep, |place| place.hash);
         }
+        if self.len == 0 && self.tables.len() > 1 {
+            *self = Self::default();
+        }
     }
 
     /// The tables pick by the middle of the hash: hashbrown uses both of its ends.

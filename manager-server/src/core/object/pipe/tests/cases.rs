@@ -11,7 +11,7 @@ fn world(limits: Limits) -> (World, u64) {
     let mut world = World::new(limits, 2);
     world.connect(0);
     world.connect(1);
-    let pipe = world.open(0, manager::OpenPipe { name: "pipe", duplex: true });
+    let pipe = world.open(0, manager::OpenPipe { name: Some("pipe"), duplex: true });
     for (seat, side) in [(0, Side::Left), (1, Side::Right)] {
         assert_eq!(world.call(seat, pipe, pipe::Attach { side, ticket: None }), reply(()));
     }

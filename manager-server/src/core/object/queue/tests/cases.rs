@@ -5,8 +5,10 @@ use manager_protocol::{Code, Kind, Many, manager};
 
 use super::world::{Answer, World, bytes, encoded, refused, reply};
 use crate::core::Limits;
+use crate::core::moment::Moment;
 use crate::core::object::queue::item::Item;
 use crate::core::object::{PAGE_BYTES, PAGE_ITEMS};
+use crate::core::value::Datum;
 
 const USUAL: QueueSetup = QueueSetup { order: Order::Fifo, capacity: None, max_deliveries: None, dead_letters: None };
 
@@ -15,7 +17,7 @@ fn world(limits: Limits, setup: QueueSetup) -> (World, u64) {
     let mut world = World::new(limits, 2);
     world.connect(0);
     world.connect(1);
-    let queue = world.open(0, manager::OpenQueue { name: "queue", setup });
+    let queue = world.open(0, manager::OpenQueue { name: Some("queue"), setup });
     (world, queue)
 }
 
@@ -67,7 +69,7 @@ fn one_reply_has_a_page_of_items_at_most() {
     assert_eq!(world.call(0, queue, queue::Len {}), reply(2_u64));
     world.call(0, queue, queue::ShutDown { immediately: true });
 
-    let queue = world.open(0, manager::Open { name: "small", kind: Kind::Queue });
+    let queue = world.open(0, manager::Open { name: Some("small"), kind: Kind::Queue });
     let values = vec![bytes(1); PAGE_ITEMS as usize + 1];
     let values = Many::new(values.iter().map(manager_protocol::Encoded::from));
     world.call(0, queue, queue::PutMany { values, priority: None, timeout_ms: None });
@@ -108,7 +110,7 @@ fn a_lease_that_is_extended_outlives_its_first_deadline() {
 fn a_dead_letter_that_its_queue_does_not_take_is_not_lost() {
     let setup = QueueSetup { max_deliveries: Some(1), dead_letters: Some("dead".to_owned()), ..USUAL };
     let (mut world, queue) = world(Limits::default(), setup);
-    let dead = world.open(0, manager::Open { name: "dead", kind: Kind::Queue });
+    let dead = world.open(0, manager::Open { name: Some("dead"), kind: Kind::Queue });
     world.call(0, dead, queue::ShutDown { immediately: false });
     world.call(0, queue, put(7));
     assert_eq!(world.call(0, queue, reserve(None)), leased(1, 1, 7));
@@ -118,7 +120,7 @@ fn a_dead_letter_that_its_queue_does_not_take_is_not_lost() {
     let (joins, _) = world.send(1, queue, queue::Join { timeout_ms: None });
     assert_eq!(world.call(0, queue, queue::Release { lease: 2 }), reply(()));
     assert_eq!(world.collect(), [(joins, reply(true))], "it is dealt with");
-    let dead = world.open(0, manager::Open { name: "dead", kind: Kind::Queue });
+    let dead = world.open(0, manager::Open { name: Some("dead"), kind: Kind::Queue });
     assert_eq!(world.call(0, dead, get()), reply(encoded(7)), "the queue was made anew");
 }
 
@@ -127,9 +129,9 @@ fn dead_letters_come_whatever_the_capacity() {
     let mut world = World::new(Limits::default(), 1);
     world.connect(0);
     let narrow = QueueSetup { capacity: Some(1), ..USUAL };
-    let dead = world.open(0, manager::OpenQueue { name: "dead", setup: narrow });
+    let dead = world.open(0, manager::OpenQueue { name: Some("dead"), setup: narrow });
     let setup = QueueSetup { max_deliveries: Some(1), dead_letters: Some("dead".to_owned()), ..USUAL };
-    let queue = world.open(0, manager::OpenQueue { name: "queue", setup });
+    let queue = world.open(0, manager::OpenQueue { name: Some("queue"), setup });
     for value in 0..3 {
         world.call(0, queue, put(value));
         world.call(0, queue, reserve(Some(1)));
@@ -171,7 +173,7 @@ fn a_deleted_queue_sends_away_who_waits_and_ends_its_leases() {
 
 #[test]
 fn nothing_shows_what_an_item_holds() {
-    let item = Item::new((0, 5), bytes(0x1234_5678).into());
+    let item = Item::new((0, 5), Datum::new(bytes(0x1234_5678), &Moment::default()));
     assert_eq!(format!("{item:?}"), "Item(5 bytes at (0, 5), delivered 0 times)");
 }
 
@@ -206,7 +208,7 @@ fn what_was_sent_again_and_has_arrived_is_not_taken_back() {
 fn takers_wait_for_a_dead_letter_that_may_return() {
     let setup = QueueSetup { max_deliveries: Some(1), dead_letters: Some("dead".into()), ..USUAL };
     let (mut world, queue) = world(Limits::default(), setup);
-    let dead = world.open(0, manager::Open { name: "dead", kind: Kind::Queue });
+    let dead = world.open(0, manager::Open { name: Some("dead"), kind: Kind::Queue });
     world.call(1, dead, queue::ShutDown { immediately: false });
     world.call(1, queue, put(7));
     assert_eq!(world.call(0, queue, reserve(None)), leased(1, 1, 7));
