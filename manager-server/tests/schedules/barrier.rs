@@ -11,7 +11,7 @@ use super::wire::decode;
 fn arrive_while(breaks: fn(&Desk, &Client, u64), is_first_told: bool) {
     explore(move || {
         let desk = Desk::new();
-        let object = desk.make(manager::OpenBarrier { name: "barrier", parties: 3 });
+        let object = desk.make(manager::OpenBarrier { name: Some("barrier"), parties: 3 });
         let [one, two, three] = desk.clients();
         assert!(desk.ask(&one, 0, object, barrier::Wait { timeout_ms: Some(5) }).is_none());
         assert!(desk.ask(&two, 0, object, barrier::Wait { timeout_ms: None }).is_none());

@@ -67,7 +67,7 @@ impl Desk {
     }
 
     pub(crate) fn open(&self, name: &str, kind: Kind) -> u64 {
-        self.make(manager::Open { name, kind })
+        self.make(manager::Open { name: Some(name), kind })
     }
 
     /// Makes an object with an operation of the manager.

@@ -12,7 +12,7 @@ fn release_while(end: fn(&Desk, &Client)) {
     explore(move || {
         let desk = Desk::new();
         let setup = SemaphoreSetup { permits: 1, bounded: true, ownerless: false };
-        let object = desk.make(manager::OpenSemaphore { name: "semaphore", setup });
+        let object = desk.make(manager::OpenSemaphore { name: Some("semaphore"), setup });
         let [holder, waiter] = desk.clients();
         let acquire = |client: &Client| desk.ask(client, 0, object, semaphore::Acquire { timeout_ms: None });
         acquire(&holder).unwrap().unwrap();
@@ -50,7 +50,7 @@ fn a_request_is_cancelled_by_another_connection_while_it_is_carried_out() {
     explore(|| {
         let desk = Desk::new();
         let setup = SemaphoreSetup { permits: 1, bounded: true, ownerless: false };
-        let object = desk.make(manager::OpenSemaphore { name: "semaphore", setup });
+        let object = desk.make(manager::OpenSemaphore { name: Some("semaphore"), setup });
         let [one] = desk.clients();
         let two = desk.join(&one).unwrap();
         let (first, second, asking) = (desk.clone(), desk.clone(), one.clone());

@@ -90,7 +90,7 @@ impl Raw {
 
     /// The number of a named object of this kind.
     pub fn open(&mut self, name: &str, kind: manager_protocol::Kind) -> u64 {
-        let result = self.call(0, 0, manager_protocol::manager::Open { name, kind }).unwrap();
+        let result = self.call(0, 0, manager_protocol::manager::Open { name: Some(name), kind }).unwrap();
         manager_protocol::decode_value(&result).unwrap()
     }
 

@@ -69,7 +69,7 @@ impl Objects for Barriers {
     }
 
     fn open() -> Vec<Message> {
-        let open = |(name, parties)| Message::new(0, manager::OpenBarrier { name, parties });
+        let open = |(name, parties)| Message::new(0, manager::OpenBarrier { name: Some(name), parties });
         ["a", "b", "c"].into_iter().zip(PARTIES).map(open).collect()
     }
 

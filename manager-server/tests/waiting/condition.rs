@@ -78,7 +78,7 @@ impl Objects for Conditions {
     }
 
     fn open() -> Vec<Message> {
-        ["a", "b"].map(|name| Message::new(0, manager::Open { name, kind: Kind::Condition })).to_vec()
+        ["a", "b"].map(|name| Message::new(0, manager::Open { name: Some(name), kind: Kind::Condition })).to_vec()
     }
 
     fn operations() -> BoxedStrategy<Op> {

@@ -32,7 +32,7 @@ impl Objects for Events {
     }
 
     fn open() -> Vec<Message> {
-        ["a", "b"].map(|name| Message::new(0, manager::Open { name, kind: Kind::Event })).to_vec()
+        ["a", "b"].map(|name| Message::new(0, manager::Open { name: Some(name), kind: Kind::Event })).to_vec()
     }
 
     fn operations() -> BoxedStrategy<Op> {

@@ -1,20 +1,14 @@
 //! Whether the comparison finds anything: a core with a fault in front of it.
 
-use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::TestRunner;
+use proptest::strategy::Strategy;
 
 use super::generate::{action, difference};
 use super::lock::Locks;
+use super::sequences;
 use super::world::Fault;
 
-/// Compares the same sequences each time; the first difference that is found.
 fn first_difference(fault: Option<Fault>) -> Option<String> {
-    let mut runner = TestRunner::deterministic();
-    let sequences = proptest::collection::vec(action::<Locks>(), 10..40);
-    (0..1_000).find_map(|_| {
-        let actions = sequences.new_tree(&mut runner).unwrap().current();
-        difference::<Locks>(&actions, fault)
-    })
+    sequences::first_difference(1_000, action::<Locks>().boxed(), |actions| difference::<Locks>(actions, fault))
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Sequences of actions, made at random and carried out.
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config, FileFailurePersistence, TestRunner};
 
 use super::model::Objects;
+use super::sequences;
 use super::world::{Action, Fault, World};
 
 /// How long an operation waits.
@@ -45,22 +45,10 @@ pub(crate) fn difference<K: Objects>(actions: &[Action<K::Op>], fault: Option<Fa
     actions.iter().find_map(|action| world.apply(action)).or_else(|| world.finish())
 }
 
-/// Compares the core with a model in so many sequences, or as many as the environment's
-/// `PROPTEST_CASES` says.
-pub(crate) fn compare<K: Objects>(cases: u32)
+/// Compares the core with a model in so many sequences.
+pub(crate) fn compare<K: Objects + 'static>(cases: u32)
 where
     K::Op: 'static,
 {
-    let cases = std::env::var("PROPTEST_CASES").map_or(cases, |cases| cases.parse().expect("a number of cases"));
-    let persistence = FileFailurePersistence::WithSource("regressions");
-    let config = Config { cases, failure_persistence: Some(Box::new(persistence)), ..Config::default() };
-    let sequences = prop_oneof![
-        4 => prop::collection::vec(action::<K>(), 1..14),
-        1 => prop::collection::vec(action::<K>(), 14..60),
-    ];
-    TestRunner::new(Config { source_file: Some(file!()), ..config })
-        .run(&sequences, |actions| {
-            difference::<K>(&actions, None).map_or(Ok(()), |fault| Err(TestCaseError::fail(fault)))
-        })
-        .unwrap();
+    sequences::compare(cases, file!(), || action::<K>().boxed(), |actions| difference::<K>(actions, None));
 }

@@ -59,7 +59,11 @@ impl Objects for Locks {
 
     fn open() -> Vec<Message> {
         let names = ["a", "b", "c", "d"];
-        names.into_iter().zip(MODES).map(|(name, mode)| Message::new(0, manager::OpenLock { name, mode })).collect()
+        names
+            .into_iter()
+            .zip(MODES)
+            .map(|(name, mode)| Message::new(0, manager::OpenLock { name: Some(name), mode }))
+            .collect()
     }
 
     fn operations() -> BoxedStrategy<Op> {

@@ -9,6 +9,8 @@ mod hold;
 mod lock;
 mod model;
 mod semaphore;
+#[path = "../support/sequences.rs"]
+mod sequences;
 mod sessions;
 mod wire;
 mod world;

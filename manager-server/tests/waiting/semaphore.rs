@@ -88,7 +88,7 @@ impl Objects for Semaphores {
 
     fn open() -> Vec<Message> {
         let names = ["a", "b", "c", "d"];
-        let open = |(name, setup)| Message::new(0, manager::OpenSemaphore { name, setup });
+        let open = |(name, setup)| Message::new(0, manager::OpenSemaphore { name: Some(name), setup });
         names.into_iter().zip(SETUPS).map(open).collect()
     }
 

@@ -28,7 +28,7 @@ impl Desk {
     }
 
     fn open_lock(&self, name: &str) -> u64 {
-        let answer = self.ask(&self.client(), 0, 0, manager::Open { name, kind: Kind::Lock });
+        let answer = self.ask(&self.client(), 0, 0, manager::Open { name: Some(name), kind: Kind::Lock });
         decode(&answer.unwrap().unwrap())
     }
 
@@ -97,7 +97,7 @@ fn a_bounded_semaphore_never_has_more_permits_than_at_first() {
     let desk = Desk::new();
     let [holder, giver] = [(); 2].map(|()| desk.client());
     let setup = SemaphoreSetup { permits: 1, bounded: true, ownerless: false };
-    let opened = desk.ask(&giver, 0, 0, manager::OpenSemaphore { name: "semaphore", setup });
+    let opened = desk.ask(&giver, 0, 0, manager::OpenSemaphore { name: Some("semaphore"), setup });
     let object = decode(&opened.unwrap().unwrap());
     desk.ask(&holder, 0, object, semaphore::Acquire { timeout_ms: None }).unwrap().unwrap();
     desk.ask(&giver, 1, object, semaphore::Release {}).unwrap().unwrap();

@@ -46,6 +46,10 @@ pub(crate) struct Heard {
 pub(crate) fn heard(mut bytes: &[u8]) -> Vec<Heard> {
     let mut heard = Vec::new();
     while let Some((frame, used)) = split_frame(bytes, usize::MAX).unwrap() {
+        if frame.kind == FrameKind::Held {
+            bytes = &bytes[used..];
+            continue;
+        }
         let (id, answer) = if frame.kind == FrameKind::Error {
             let error: ErrorReply = decode_body(frame.kind, frame.body).unwrap();
             (error.id, Err((Code::from_number(error.code).unwrap(), error.message)))
