@@ -7,17 +7,18 @@ mod batch;
 use std::future::{Future, ready};
 use std::path::Path;
 use std::pin::pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use manager_protocol::{Effect, Row};
+use manager_protocol::{Effect, ObjectId, Row};
 
 use crate::calls::{Calls, Outcomes};
 use crate::connection::{Connection, Deadline, Delivery, Lost};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Reason, Result};
 use crate::link::{Answer, DirectLink, Link, Target, thread_number};
+use crate::reference::Outlet;
 use crate::retry::Backoff;
 use crate::session::{Begun, Session, Sessions};
 
@@ -40,10 +41,12 @@ impl Blocking {
     /// Reaches the server once, so that a wrong path is found out here.
     pub(crate) fn connect(endpoint: Endpoint) -> Result<Self> {
         let timeout = endpoint.settings.timeout;
-        let driver = Driver { idle: Idle::default(), sessions: Sessions::new(), endpoint };
-        let connection = Connection::open(&driver.endpoint, &driver.sessions.current(), Deadline::after(timeout))?;
-        driver.idle.put(connection);
-        Ok(Self { driver: Arc::new(driver), timeout })
+        let driver = Driver::new(endpoint, Sessions::new);
+        let session = driver.sessions.current();
+        let connection = Connection::open(&driver.endpoint, &session, Deadline::after(timeout))?;
+        driver.keep(connection, &session);
+        drop(session);
+        Ok(Self { driver, timeout })
     }
 
     pub(crate) fn socket(&self) -> &Path {
@@ -52,6 +55,38 @@ impl Blocking {
 }
 
 impl Driver {
+    fn new(endpoint: Endpoint, sessions: impl FnOnce(Weak<dyn Outlet>) -> Sessions) -> Arc<Self> {
+        Arc::new_cyclic(|driver: &Weak<Self>| Self {
+            idle: Idle::default(),
+            sessions: sessions(driver.clone()),
+            endpoint,
+        })
+    }
+
+    /// Keeps a connection for the next call. What the session has to give back goes first.
+    fn keep(&self, mut connection: Connection, session: &Session) {
+        if session.gives_back() {
+            connection.tell_news(session);
+        }
+        if let Some(connection) = self.idle.put(connection) {
+            connection.abandon(session);
+        }
+        // Something may have been let go while no connection was idle.
+        if session.gives_back() {
+            self.tell_news(session);
+        }
+    }
+
+    /// Sends what the session gives back, if a connection is idle.
+    fn tell_news(&self, session: &Session) {
+        if let Some(mut connection) = self.idle.take(session) {
+            connection.tell_news(session);
+            if let Some(connection) = self.idle.put(connection) {
+                connection.abandon(session);
+            }
+        }
+    }
+
     fn take(&self, session: &Session, deadline: Deadline) -> Result<Connection> {
         match self.idle.take(session) {
             Some(connection) => Ok(connection),
@@ -103,7 +138,7 @@ impl Driver {
             Err(error) => {
                 begun.finish();
                 connection.unqueue(&session);
-                self.idle.put(connection);
+                self.keep(connection, &session);
                 return Err(error);
             }
         };
@@ -120,7 +155,7 @@ impl Driver {
             call = self.resume(&session, &mut connection, call, &lost, deadline)?;
         }
         call.begun.finish();
-        self.idle.put(connection);
+        self.keep(connection, &session);
         value.expect("an exchange without an error has delivered the outcome")
     }
 
@@ -145,7 +180,7 @@ impl Driver {
         };
         if fresh.generation() != call.generation {
             if call.sent && call.effect != Effect::Read {
-                self.idle.put(fresh);
+                self.keep(fresh, session);
                 call.begun.finish();
                 return Err(Error::new(Reason::SessionExpired).unanswered(call.effect));
             }
@@ -166,6 +201,15 @@ impl Driver {
         }
         if let Ok(connection) = Connection::open(&self.endpoint, session, Deadline::after(LEAVING)) {
             connection.leave(session);
+        }
+    }
+}
+
+impl Outlet for Driver {
+    fn release(&self, generation: u32, object: ObjectId, times: u64) {
+        if let Some(session) = self.sessions.own() {
+            session.give_back(generation, object, times);
+            self.tell_news(&session);
         }
     }
 }
@@ -217,6 +261,7 @@ impl Link for Blocking {
         decode: impl FnOnce(Answer<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let deadline = Deadline::after(self.timeout);
+        let decode = |answer: Answer<'_>| answer.over(self, decode);
         let outcome = self.driver.call(row, target.object(), encode, decode, deadline);
         outcome.map_err(|error| error.during(row, target))
     }
@@ -253,7 +298,7 @@ impl DirectLink for Blocking {
     }
 
     fn batch(&self, calls: Calls) -> impl Future<Output = Outcomes> + Send {
-        ready(batch::carry_out(&self.driver, &calls, Deadline::after(self.timeout)))
+        ready(batch::carry_out(&self.driver, &calls, Deadline::after(self.timeout)).over(self))
     }
 
     fn holder(&self) -> u64 {
@@ -306,19 +351,20 @@ impl Idle {
         self.places.iter().filter_map(|place| place.try_lock().ok()?.take()).find(|found| found.is_of(session))
     }
 
-    /// Keeps a connection, if it is worth keeping and there is a place for it.
-    fn put(&self, connection: Connection) {
+    /// Keeps a connection, if it is worth keeping and there is a place for it; else gives it back.
+    fn put(&self, connection: Connection) -> Option<Connection> {
         if !connection.is_clean() {
-            return;
+            return Some(connection);
         }
         for place in &self.places {
             if let Ok(mut place) = place.try_lock()
                 && place.is_none()
             {
                 *place = Some(connection);
-                return;
+                return None;
             }
         }
+        Some(connection)
     }
 }
 

@@ -1,17 +1,22 @@
 //! Calls in a row and what came of them: kept in two buffers, with nothing allocated for each.
 
+use std::any::Any;
 use std::ops::Range;
+use std::sync::Arc;
 
-use manager_protocol::{Operation, Row};
+use manager_protocol::{Operation, Row, may_have_references};
 
 use crate::error::{Error, Result};
-use crate::link::{Answer, Target};
+use crate::link::{Answer, DirectLink, Target};
+use crate::reference::{Hold, Origin, collect};
 
 /// Calls that are to be sent together.
 #[derive(Default)]
 pub struct Calls {
     calls: Vec<(Target, Row, usize)>,
     arguments: Vec<u8>,
+    /// What the arguments refer to: held until the calls were carried out.
+    needed: Vec<Arc<Hold>>,
 }
 
 impl std::fmt::Debug for Calls {
@@ -41,7 +46,8 @@ impl std::fmt::Debug for Call<'_> {
 
 impl Calls {
     pub(crate) fn push(&mut self, target: Target, row: Row, encode: impl FnOnce(&mut Vec<u8>)) {
-        encode(&mut self.arguments);
+        let ((), needed) = collect(|| encode(&mut self.arguments));
+        self.needed.extend(needed);
         self.calls.push((target, row, self.arguments.len()));
     }
 
@@ -71,14 +77,16 @@ impl Calls {
     }
 }
 
-/// The version of an answer, and where its result is.
-type Found = (u64, Range<usize>);
+/// The version of an answer, where its result is, and what proxies in it are made of.
+type Found = (u64, Range<usize>, Option<Origin>);
 
 /// What came of each of several [`Calls`].
 #[derive(Default)]
 pub struct Outcomes {
     outcomes: Vec<Option<Result<Found>>>,
     results: Vec<u8>,
+    /// The link of the proxies in results of which nothing else is told.
+    link: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl std::fmt::Debug for Outcomes {
@@ -92,13 +100,22 @@ impl Outcomes {
     /// Room for the outcomes of so many calls.
     #[must_use]
     pub fn new(len: usize) -> Self {
-        Self { outcomes: (0..len).map(|_| None).collect(), results: Vec::new() }
+        Self { outcomes: (0..len).map(|_| None).collect(), results: Vec::new(), link: None }
+    }
+
+    /// The same outcomes, to calls of this link.
+    pub(crate) fn over<L: DirectLink>(mut self, link: &L) -> Self {
+        if may_have_references(&self.results) {
+            self.link = Some(Arc::new(link.clone()));
+        }
+        self
     }
 
     /// Notes the answer to a call. False if the call had an outcome already, or there is no such.
     pub fn answer(&mut self, index: usize, answer: Answer<'_>) -> bool {
         let start = self.results.len();
-        if !self.note(index, Ok((answer.version, start..start + answer.result.len()))) {
+        let origin = answer.origin.filter(|_| may_have_references(answer.result)).cloned();
+        if !self.note(index, Ok((answer.version, start..start + answer.result.len(), origin))) {
             return false;
         }
         self.results.extend_from_slice(answer.result);
@@ -128,9 +145,15 @@ impl Outcomes {
     }
 
     /// Takes the outcome of a call; `None` if it has none, or it was taken before.
-    pub(crate) fn take(&mut self, index: usize) -> Option<Result<Answer<'_>>> {
+    pub(crate) fn take<T>(&mut self, index: usize, decode: impl FnOnce(Answer<'_>) -> Result<T>) -> Option<Result<T>> {
         let outcome = self.outcomes.get_mut(index)?.take()?;
-        Some(outcome.map(|(version, range)| Answer { version, result: &self.results[range] }))
+        Some(outcome.and_then(|(version, range, origin)| {
+            let origin = match &self.link {
+                Some(link) => Some(origin.unwrap_or_default().over(Arc::clone(link))),
+                None => origin,
+            };
+            decode(Answer { version, result: &self.results[range], origin: origin.as_ref() })
+        }))
     }
 
     /// The first failure that is not a refusal by the server: the others may be for the same reason.
@@ -143,6 +166,7 @@ impl Outcomes {
 pub(crate) struct Raw {
     pub(crate) version: u64,
     result: Vec<u8>,
+    origin: Option<Origin>,
 }
 
 impl std::fmt::Debug for Raw {
@@ -154,15 +178,26 @@ impl std::fmt::Debug for Raw {
 
 impl From<Answer<'_>> for Raw {
     fn from(answer: Answer<'_>) -> Self {
-        Self { version: answer.version, result: answer.result.to_vec() }
+        Self { version: answer.version, result: answer.result.to_vec(), origin: answer.origin.cloned() }
     }
 }
 
 impl Raw {
     pub(crate) fn answer(&self) -> Answer<'_> {
-        Answer { version: self.version, result: &self.result }
+        Answer { version: self.version, result: &self.result, origin: self.origin.as_ref() }
     }
 
+    /// What proxies in it are made of.
+    pub(crate) fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+
+    /// Decodes the reply of an operation and the values in it, proxies among them.
+    pub(crate) fn read<O: Operation, T>(&self, decode: impl FnOnce(O::Reply<'_>) -> Result<T>) -> Result<T> {
+        self.answer().read::<O, T>(decode)
+    }
+
+    /// Decodes the reply of an operation, without proxies in it.
     pub(crate) fn reply<O: Operation>(&self) -> Result<O::Reply<'_>> {
         self.answer().reply::<O>()
     }

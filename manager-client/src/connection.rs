@@ -15,6 +15,7 @@ use crate::endpoint::{Endpoint, write_hello};
 use crate::error::{Error, Reason, Result};
 use crate::inbox::{Inbox, protocol};
 use crate::link::Answer;
+use crate::reference::Origin;
 use crate::request::{Limits, write_request};
 use crate::retry::Backoff;
 use crate::session::Session;
@@ -31,6 +32,10 @@ pub(crate) struct Connection {
     outbox: Vec<u8>,
     /// The given up changes whose cancelling is in the outbox.
     cancelling: Vec<u64>,
+    /// The requests that give holds back and were not answered: nobody waits for them.
+    releasing: Vec<u64>,
+    /// Whether it was lost while nobody used it.
+    is_lost: bool,
     limits: Limits,
 }
 
@@ -113,6 +118,8 @@ impl Connection {
             inbox: Inbox::new(endpoint.settings.max_message),
             outbox: Vec::new(),
             cancelling: Vec::new(),
+            releasing: Vec::new(),
+            is_lost: false,
             limits: Limits { frame: 0, message: 0 },
         };
         write_hello(&mut connection.outbox, entry.choice());
@@ -138,7 +145,7 @@ impl Connection {
 
     /// Whether nothing is left over from the last call.
     pub(crate) fn is_clean(&self) -> bool {
-        self.inbox.is_empty() && self.outbox.is_empty()
+        self.inbox.is_empty() && self.outbox.is_empty() && !self.is_lost
     }
 
     /// Queues what the session has to tell, to be sent in front of requests.
@@ -147,6 +154,40 @@ impl Connection {
             news.write(&mut self.outbox);
             self.cancelling.extend(news.cancels);
         }
+        self.releasing.extend(session.write_releases(self.generation, &mut self.outbox, self.limits));
+    }
+
+    /// Sends what the session has to tell, as far as that can be done without waiting.
+    pub(crate) fn tell_news(&mut self, session: &Session) {
+        self.is_lost = self.take_released(session).is_err();
+        if self.is_lost || !self.outbox.is_empty() || self.releasing.len() >= MOST_RELEASING {
+            return;
+        }
+        self.queue_news(session);
+        let mut written = 0;
+        if self.write(&mut written).is_ok() && written == self.outbox.len() {
+            self.outbox.clear();
+        }
+    }
+
+    /// Takes the answers that have arrived while nobody used the connection.
+    fn take_released(&mut self, session: &Session) -> Result<()> {
+        if self.releasing.is_empty() {
+            return Ok(());
+        }
+        self.read()?;
+        while let Some(message) = self.inbox.next()? {
+            self.releasing.retain(|id| *id != message.id);
+            session.was_released(message.id);
+        }
+        Ok(())
+    }
+
+    /// The connection is of no more use: what it has not told is to be told by another.
+    pub(crate) fn abandon(mut self, session: &Session) {
+        session.was_cut();
+        session.give_up(self.cancelling.drain(..));
+        session.release_again(self.releasing.drain(..));
     }
 
     /// Queues a request; where its frames begin.
@@ -182,6 +223,7 @@ impl Connection {
             self.outbox.clear();
             session.was_cut();
             session.give_up(self.cancelling.drain(..));
+            session.release_again(self.releasing.drain(..));
         }
     }
 
@@ -196,11 +238,19 @@ impl Connection {
         deadline: Deadline,
         deliver: &mut dyn FnMut(u64, Result<Answer<'_>>) -> Delivery,
     ) -> Result<(), Lost> {
+        let (generation, mut releasing) = (self.generation, std::mem::take(&mut self.releasing));
         let exchanged = self.run(deadline, |inbox| {
             while let Some(message) = inbox.next()? {
-                match deliver(message.id, message.outcome) {
+                // What nobody takes of it is given back at the end of the turn.
+                let origin = Origin::new(session.holds(), generation, &message.held);
+                let outcome = message.outcome.map(|answer| Answer { origin: Some(&origin), ..answer });
+                match deliver(message.id, outcome) {
                     Delivery::Last => return Ok(Some(())),
                     Delivery::More => {}
+                    Delivery::Foreign if releasing.contains(&message.id) => {
+                        releasing.retain(|id| *id != message.id);
+                        session.was_released(message.id);
+                    }
                     // Late: the answer to a request that was given up.
                     Delivery::Foreign if session.was_begun(message.id) => {}
                     Delivery::Foreign => return Err(protocol("an answer to a request that was not made")),
@@ -208,6 +258,7 @@ impl Connection {
             }
             Ok(None)
         });
+        self.releasing = releasing;
         let cancelling = std::mem::take(&mut self.cancelling);
         match &exchanged {
             // What came before an answered request has arrived.
@@ -215,12 +266,24 @@ impl Connection {
             Ok(()) => session.finish_all(cancelling),
             Err(lost) => {
                 session.give_up(cancelling);
+                session.release_again(self.releasing.drain(..));
+                self.give_back_lost(session);
                 if lost.error.is_session_goodbye() {
                     session.expire(self.generation);
                 }
             }
         }
         exchanged
+    }
+
+    /// Gives back what the session holds by answers that were lost on the way: to reads, which have others when
+    /// they are sent again. The answer to a change comes again, and holds no more.
+    fn give_back_lost(&mut self, session: &Session) {
+        for (id, held) in self.inbox.take_held() {
+            if !session.awaits(id) {
+                drop(session.holds().take(self.generation, &held));
+            }
+        }
     }
 
     /// Tells the server, if that can be done without waiting, that nobody waits for these any more.
@@ -319,9 +382,7 @@ impl Connection {
         if self.read().is_err() {
             return Err(broken);
         }
-        while let Some(message) = self.inbox.next()? {
-            drop(message);
-        }
+        self.inbox.skip()?;
         Err(broken)
     }
 
@@ -339,6 +400,9 @@ impl Connection {
         }
     }
 }
+
+/// With so many releases unanswered, more wait for the next request.
+const MOST_RELEASING: usize = 64;
 
 /// An empty outbox keeps so much memory at most.
 const KEPT: usize = 1024 * 1024;

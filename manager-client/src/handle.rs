@@ -1,7 +1,6 @@
 //! What every proxy holds: a link and the object at its end.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use manager_protocol::{ObjectId, Operation};
@@ -10,6 +9,7 @@ use crate::argument::cannot_decode;
 use crate::calls::Raw;
 use crate::error::{Error, Reason, Result};
 use crate::link::{Answer, DirectLink, Link, Target, WaitingLink};
+use crate::reference::{collect, note_all};
 
 /// An object as seen through a link.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub(crate) struct Handle<L> {
 
 impl<L: Link> Handle<L> {
     /// Sends one operation, unless an argument of it is in error.
+    ///
+    /// What it refers to is held until it has been carried out.
     pub(crate) fn call<'a, O, T>(
         &'a self,
         operation: impl FnOnce() -> Result<O>,
@@ -29,19 +31,22 @@ impl<L: Link> Handle<L> {
         O: Operation,
         T: 'a,
     {
-        match operation() {
-            Ok(operation) => self.link.call(
+        match collect(operation) {
+            (Ok(operation), needed) => self.link.call(
                 &self.target,
                 O::ROW,
-                |out| operation.encode(out),
-                move |answer| decode(answer.reply::<O>()?).map_err(cannot_decode),
+                |out| {
+                    note_all(&needed);
+                    operation.encode(out);
+                },
+                |answer| answer.read::<O, T>(|reply| decode(reply).map_err(cannot_decode)),
             ),
-            Err(error) => self.link.fail(error.during(O::ROW, &self.target)),
+            (Err(error), _) => self.link.fail(error.during(O::ROW, &self.target)),
         }
     }
 
-    pub(crate) fn name(&self) -> &Arc<str> {
-        self.target.name().expect("proxies are made for objects with names")
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.target.name().map(|name| &**name)
     }
 
     /// The number of another object, which must belong to the same server.
@@ -100,12 +105,19 @@ impl<L: WaitingLink> Handle<L> {
         T: 'a,
     {
         let mut arguments = Vec::new();
-        match operation(milliseconds(wait)) {
-            Ok(operation) => operation.encode(&mut arguments),
-            Err(error) => return self.link.fail(error.during(O::ROW, &self.target)),
-        }
+        let needed = match collect(|| operation(milliseconds(wait))) {
+            (Ok(operation), needed) => {
+                operation.encode(&mut arguments);
+                needed
+            }
+            (Err(error), _) => return self.link.fail(error.during(O::ROW, &self.target)),
+        };
         // The server is to say that the time is over: it knows what became of the wait.
-        let decode = |answer: Answer<'_>| answer.reply::<O>().and_then(decode);
+        let decode = |answer: Answer<'_>| {
+            // Until here what it refers to was held.
+            drop(needed);
+            answer.read::<O, T>(decode)
+        };
         self.link.call_within(wait.saturating_add(longer), &self.target, O::ROW, arguments, decode)
     }
 }

@@ -5,7 +5,8 @@
 use std::collections::HashMap;
 
 use manager_protocol::{
-    Assembly, ErrorReply, Frame, FrameKind, Goodbye, MAX_HELLO_BYTES, Part, ReplyHeader, decode_body, split_frame,
+    Assembly, ErrorReply, Frame, FrameKind, Goodbye, Held, MAX_HELLO_BYTES, ObjectId, Part, ReplyHeader, decode_body,
+    split_frame,
 };
 
 use crate::error::{Error, Reason, Result};
@@ -18,6 +19,8 @@ pub(crate) struct Incoming<'a> {
     pub(crate) id: u64,
     /// The reply, or the refusal.
     pub(crate) outcome: Result<Answer<'a>>,
+    /// What the session holds by it, an object for each time.
+    pub(crate) held: Vec<ObjectId>,
 }
 
 /// A buffer of bytes that arrived.
@@ -27,6 +30,8 @@ pub(crate) struct Inbox {
     start: usize,
     end: usize,
     parts: HashMap<u64, Assembly>,
+    /// What the session holds by messages that are still to come.
+    held: HashMap<u64, Vec<ObjectId>>,
     /// The last message that came in parts, while it is looked at.
     whole: Vec<u8>,
     max_frame: usize,
@@ -48,6 +53,7 @@ impl Inbox {
             start: 0,
             end: 0,
             parts: HashMap::new(),
+            held: HashMap::new(),
             whole: Vec::new(),
             max_frame: MAX_HELLO_BYTES,
             max_message,
@@ -61,7 +67,12 @@ impl Inbox {
 
     /// Whether nothing is waiting, not even a part of something.
     pub(crate) fn is_empty(&self) -> bool {
-        self.start == self.end && self.parts.is_empty()
+        self.start == self.end && self.parts.is_empty() && self.held.is_empty()
+    }
+
+    /// Takes what the session holds by messages that will not come here any more, or were not looked at.
+    pub(crate) fn take_held(&mut self) -> HashMap<u64, Vec<ObjectId>> {
+        std::mem::take(&mut self.held)
     }
 
     /// Where to read to. What was read is to be told to [`filled`](Self::filled).
@@ -98,6 +109,20 @@ impl Inbox {
         Ok(Some(frame))
     }
 
+    /// Passes over the whole messages that have arrived. What the session holds by them is kept.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub(crate) fn skip(&mut self) -> Result<()> {
+        while let Some(message) = self.next()? {
+            let (id, held) = (message.id, message.held);
+            if !held.is_empty() {
+                self.held.insert(id, held);
+            }
+        }
+        Ok(())
+    }
+
     /// Takes the next whole message.
     ///
     /// # Errors
@@ -110,12 +135,18 @@ impl Inbox {
             };
             let at = self.start;
             self.start += used;
+            if frame.kind == FrameKind::Held {
+                let held: Held = decode_body(frame.kind, frame.body).map_err(not_the_protocol)?;
+                self.held.entry(held.id).or_default().extend(held.objects);
+                continue;
+            }
             if frame.kind != FrameKind::ReplyPart {
                 // Split again: a frame that is returned from inside a loop would be borrowed for all of it.
                 let frame = split_frame(&self.bytes[at..self.end], self.max_frame).map_err(not_the_protocol)?;
-                let Some(message) = frame.map(|(frame, _)| message(frame)).transpose()? else {
+                let Some(mut message) = frame.map(|(frame, _)| message(frame)).transpose()? else {
                     return Ok(None);
                 };
+                message.held = taken(&mut self.held, message.id);
                 // A reply that was cancelled after some of its parts ends with an error.
                 self.parts.remove(&message.id);
                 return Ok(Some(message));
@@ -127,7 +158,8 @@ impl Inbox {
             if part.last {
                 let id = part.id;
                 self.whole = self.parts.remove(&id).map(Assembly::into_content).unwrap_or_default();
-                let message = message(Frame::from_content(&self.whole).map_err(not_the_protocol)?)?;
+                let mut message = message(Frame::from_content(&self.whole).map_err(not_the_protocol)?)?;
+                message.held = taken(&mut self.held, id);
                 if message.id != id {
                     return Err(protocol("parts of one request that make the reply to another"));
                 }
@@ -137,16 +169,22 @@ impl Inbox {
     }
 }
 
+/// Without looking where nothing is: most replies refer to nothing.
+fn taken(held: &mut HashMap<u64, Vec<ObjectId>>, id: u64) -> Vec<ObjectId> {
+    if held.is_empty() { Vec::new() } else { held.remove(&id).unwrap_or_default() }
+}
+
 fn message(frame: Frame<'_>) -> Result<Incoming<'_>> {
     match frame.kind {
         FrameKind::Reply => {
             let reply = ReplyHeader::parse(frame.body).map_err(not_the_protocol)?;
-            let answer = Answer { version: reply.version, result: reply.result };
-            Ok(Incoming { id: reply.id, outcome: Ok(answer) })
+            let answer = Answer::new(reply.version, reply.result);
+            Ok(Incoming { id: reply.id, outcome: Ok(answer), held: Vec::new() })
         }
         FrameKind::Error => {
             let refusal: ErrorReply = decode_body(frame.kind, frame.body).map_err(not_the_protocol)?;
-            Ok(Incoming { id: refusal.id, outcome: Err(Error::refused(refusal.code, refusal.message)) })
+            let outcome = Err(Error::refused(refusal.code, refusal.message));
+            Ok(Incoming { id: refusal.id, outcome, held: Vec::new() })
         }
         FrameKind::Goodbye => Err(goodbye(frame)),
         FrameKind::Hello
@@ -156,6 +194,7 @@ fn message(frame: Frame<'_>) -> Result<Incoming<'_>> {
         | FrameKind::Acknowledge
         | FrameKind::Leave
         | FrameKind::Welcome
+        | FrameKind::Held
         | FrameKind::ReplyPart => Err(protocol("a frame that has no place here")),
     }
 }

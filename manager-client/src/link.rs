@@ -1,14 +1,16 @@
 //! How calls travel: every proxy method goes through a [`Link`], and a link decides how one waits.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use manager_protocol::{Decode, Decoder, ObjectId, Operation, Row};
+use manager_protocol::{Decode, Decoder, Kind, ObjectId, Operation, Row, kind_name, may_have_references};
 
 use crate::calls::{Calls, Outcomes, Raw};
 use crate::error::{Error, Reason, Result};
+use crate::reference::{Hold, Origin, Reference, note, within};
 
 /// A way for calls to reach objects.
 ///
@@ -133,7 +135,8 @@ impl<L: DirectLink> WaitingLink for L {
         L::run(async move {
             let encode = |out: &mut Vec<u8>| out.extend_from_slice(&arguments);
             let raw = L::future(link.call(target, row, encode, |answer| Ok(Raw::from(answer)))).await?;
-            decode(raw.answer()).map_err(|error| error.during(row, target))
+            // Proxies in the answer have the time of this link, not that of the wait.
+            raw.answer().over(self, decode).map_err(|error| error.during(row, target))
         })
     }
 }
@@ -151,15 +154,64 @@ pub(crate) fn thread_number() -> u64 {
 #[derive(Debug, Clone)]
 pub struct Target {
     object: ObjectId,
-    name: Option<Arc<str>>,
+    label: Option<Label>,
     epoch: u64,
+    /// What keeps an object without a name while it is used.
+    hold: Option<Arc<Hold>>,
+}
+
+/// What an object is called in messages.
+#[derive(Clone)]
+pub(crate) enum Label {
+    Name(Arc<str>),
+    /// It was made without a name, or came as a reference.
+    Number(Kind, ObjectId),
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => write!(f, "{name:?}"),
+            Self::Number(kind, object) => write!(f, "{} {object}", kind_name(*kind)),
+        }
+    }
+}
+
+impl fmt::Debug for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
 }
 
 impl Target {
     /// An object of the server with this epoch; object 0 is the manager itself.
     #[must_use]
     pub fn new(object: ObjectId, name: Option<Arc<str>>, epoch: u64) -> Self {
-        Self { object, name, epoch }
+        Self { object, label: name.map(Label::Name), epoch, hold: None }
+    }
+
+    /// An object whose name is not known, or that has none.
+    #[must_use]
+    pub fn unnamed(object: ObjectId, kind: Kind, epoch: u64) -> Self {
+        Self { object, label: Some(Label::Number(kind, object)), epoch, hold: None }
+    }
+
+    /// The same object, held for as long as this is there, and each of its clones.
+    pub(crate) fn held(self, hold: Option<Arc<Hold>>) -> Self {
+        Self { hold, ..self }
+    }
+
+    /// Notes that a call which is being encoded needs what is held.
+    pub(crate) fn note(&self) {
+        self.hold.iter().for_each(note);
+    }
+
+    pub(crate) fn hold(&self) -> Option<&Arc<Hold>> {
+        self.hold.as_ref()
+    }
+
+    pub(crate) fn reference(&self, kind: Kind) -> Reference {
+        Reference::new(kind, self.epoch, self.object)
     }
 
     /// The object's number.
@@ -168,10 +220,18 @@ impl Target {
         self.object
     }
 
-    /// The object's name, for messages.
+    /// The name that the object was opened by, if it was.
     #[must_use]
     pub fn name(&self) -> Option<&Arc<str>> {
-        self.name.as_ref()
+        match &self.label {
+            Some(Label::Name(name)) => Some(name),
+            Some(Label::Number(..)) | None => None,
+        }
+    }
+
+    /// What the object is called in messages; the manager itself is not.
+    pub(crate) fn label(&self) -> Option<&Label> {
+        self.label.as_ref()
     }
 
     /// Which run of a server the object belongs to.
@@ -188,16 +248,47 @@ pub struct Answer<'r> {
     pub version: u64,
     /// The result, encoded.
     pub result: &'r [u8],
+    /// What proxies in the result are made of; `None` if the link cannot tell.
+    pub(crate) origin: Option<&'r Origin>,
 }
 
-impl std::fmt::Debug for Answer<'_> {
+impl fmt::Debug for Answer<'_> {
     /// Without what is in it: keys and values never reach a log.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Answer").field("version", &self.version).finish_non_exhaustive()
     }
 }
 
 impl<'r> Answer<'r> {
+    /// A reply. No proxies can be made of it, unless it is handed on [over](Self::over) a link.
+    ///
+    /// For implementers of [`Link`].
+    #[must_use]
+    pub fn new(version: u64, result: &'r [u8]) -> Self {
+        Self { version, result, origin: None }
+    }
+
+    /// Hands on the answer to a call of a link, of which the proxies in it are to be.
+    ///
+    /// For implementers of [`Link`], which keep what the server tells that is held.
+    pub fn over<L: DirectLink, T>(self, link: &L, decode: impl FnOnce(Answer<'_>) -> T) -> T {
+        if !may_have_references(self.result) {
+            return decode(self);
+        }
+        let origin = self.origin.cloned().unwrap_or_default().over(Arc::new(link.clone()));
+        decode(Answer { origin: Some(&origin), ..self })
+    }
+
+    /// Decodes the reply of an operation and the values in it, proxies among them.
+    pub(crate) fn read<O: Operation, T>(self, decode: impl FnOnce(O::Reply<'_>) -> Result<T>) -> Result<T> {
+        within(self, |answer| decode(answer.reply::<O>()?))
+    }
+
+    /// The hold on an object that the answer tells was made, or that was asked for.
+    pub(crate) fn adopt(self, object: ObjectId) -> Option<Arc<Hold>> {
+        self.origin?.adopt(object)
+    }
+
     /// Decodes the reply of an operation.
     pub(crate) fn reply<O: Operation>(self) -> Result<O::Reply<'r>> {
         let mut decoder = Decoder::new(self.result);

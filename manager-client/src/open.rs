@@ -1,7 +1,10 @@
 //! What makes proxies: a manager opens objects by their names.
 //!
 //! An object is made if there is none of the name. One that is there is taken as it is, if it is of the
-//! kind asked for and set up as asked. Pipes are opened in `pipe::open`.
+//! kind asked for and set up as asked. Pipes are opened in `pipe::open`, and objects without names made in
+//! `open::unnamed`.
+
+mod unnamed;
 
 use std::sync::Arc;
 
@@ -15,15 +18,16 @@ use crate::array::ManagerArray;
 use crate::barrier::ManagerBarrier;
 use crate::condition::ManagerCondition;
 use crate::dict::ManagerDict;
-use crate::error::Error;
+use crate::error::Result;
 use crate::event::ManagerEvent;
 use crate::handle::Handle;
-use crate::link::{Link, Target};
+use crate::link::{Answer, Link, Target};
 use crate::list::ManagerList;
 use crate::lock::{ManagerLock, OwnerlessLock};
 use crate::manager::{MANAGER, Manager};
 use crate::namespace::ManagerNamespace;
 use crate::queue::{ManagerQueue, QueueOptions};
+use crate::reference::{collect, note_all};
 use crate::rlock::ManagerRLock;
 use crate::semaphore::{ManagerSemaphore, SemaphoreOptions};
 use crate::set::ManagerSet;
@@ -42,7 +46,7 @@ impl<L: Link> Manager<L> {
     /// # Ok::<(), manager_client::Error>(())
     /// ```
     pub fn dict<K, V>(&self, name: &str) -> L::Wait<'_, ManagerDict<K, V, L>> {
-        self.open(name, Open { name, kind: Kind::Dict }, |handle| ManagerDict::new(handle))
+        self.open(name, || Ok(Open { name: Some(name), kind: Kind::Dict }), |handle| ManagerDict::new(handle))
     }
 
     /// The list with this name, made if there is none.
@@ -58,7 +62,7 @@ impl<L: Link> Manager<L> {
     /// # Ok::<(), manager_client::Error>(())
     /// ```
     pub fn list<T>(&self, name: &str) -> L::Wait<'_, ManagerList<T, L>> {
-        self.open(name, Open { name, kind: Kind::List }, |handle| ManagerList::new(handle))
+        self.open(name, || Ok(Open { name: Some(name), kind: Kind::List }), |handle| ManagerList::new(handle))
     }
 
     /// The set with this name, made if there is none.
@@ -73,7 +77,7 @@ impl<L: Link> Manager<L> {
     /// # Ok::<(), manager_client::Error>(())
     /// ```
     pub fn set<T>(&self, name: &str) -> L::Wait<'_, ManagerSet<T, L>> {
-        self.open(name, Open { name, kind: Kind::Set }, |handle| ManagerSet::new(handle))
+        self.open(name, || Ok(Open { name: Some(name), kind: Kind::Set }), |handle| ManagerSet::new(handle))
     }
 
     /// The value with this name, made if there is none: it then holds what is given here.
@@ -89,10 +93,9 @@ impl<L: Link> Manager<L> {
     /// # Ok::<(), manager_client::Error>(())
     /// ```
     pub fn value<T: Serialize>(&self, name: &str, initial: &T) -> L::Wait<'_, ManagerValue<T, L>> {
-        match Argument::new(initial).get() {
-            Ok(initial) => self.open(name, OpenValue { name, initial }, |handle| ManagerValue::new(handle)),
-            Err(error) => self.refuse::<OpenValue<'_>, _>(name, error),
-        }
+        let initial = Argument::new(initial);
+        let operation = || Ok(OpenValue { name: Some(name), initial: initial.get()? });
+        self.open(name, operation, |handle| ManagerValue::new(handle))
     }
 
     /// The array with this name, made if there is none: it then holds the values given here, and never
@@ -115,10 +118,9 @@ impl<L: Link> Manager<L> {
         name: &str,
         values: impl IntoIterator<Item = T>,
     ) -> L::Wait<'_, ManagerArray<T, L>> {
-        match Arguments::new::<T, T>(values).get() {
-            Ok(values) => self.open(name, OpenArray { name, values }, |handle| ManagerArray::new(handle)),
-            Err(error) => self.refuse::<OpenArray<'_>, _>(name, error),
-        }
+        let values = Arguments::new::<T, T>(values);
+        let operation = || Ok(OpenArray { name: Some(name), values: values.get()? });
+        self.open(name, operation, |handle| ManagerArray::new(handle))
     }
 
     /// The namespace with this name, made if there is none: a dict for values of several types.
@@ -135,7 +137,7 @@ impl<L: Link> Manager<L> {
     /// ```
     #[doc(alias = "Namespace")]
     pub fn namespace(&self, name: &str) -> L::Wait<'_, ManagerNamespace<L>> {
-        self.open(name, Open { name, kind: Kind::Dict }, ManagerNamespace::new)
+        self.open(name, || Ok(Open { name: Some(name), kind: Kind::Dict }), ManagerNamespace::new)
     }
 
     /// The queue with this name, however it is set up; if there is none, first in, first out.
@@ -151,7 +153,7 @@ impl<L: Link> Manager<L> {
     /// ```
     #[doc(alias("Queue", "JoinableQueue", "SimpleQueue"))]
     pub fn queue<T>(&self, name: &str) -> L::Wait<'_, ManagerQueue<T, L>> {
-        self.open(name, Open { name, kind: Kind::Queue }, |handle| ManagerQueue::new(handle))
+        self.open(name, || Ok(Open { name: Some(name), kind: Kind::Queue }), |handle| ManagerQueue::new(handle))
     }
 
     /// The queue with this name, made with these options if there is none.
@@ -175,7 +177,7 @@ impl<L: Link> Manager<L> {
     /// ```
     #[doc(alias("LifoQueue", "PriorityQueue"))]
     pub fn queue_with<T>(&self, name: &str, options: QueueOptions) -> L::Wait<'_, ManagerQueue<T, L>> {
-        self.open(name, OpenQueue { name, setup: options.setup }, |handle| ManagerQueue::new(handle))
+        self.open(name, || Ok(OpenQueue { name: Some(name), setup: options.setup }), |handle| ManagerQueue::new(handle))
     }
 
     /// The lock with this name, made if there is none: it belongs to whoever acquires it.
@@ -192,7 +194,7 @@ impl<L: Link> Manager<L> {
     /// ```
     #[doc(alias("Lock", "Mutex"))]
     pub fn lock(&self, name: &str) -> L::Wait<'_, ManagerLock<L>> {
-        self.open(name, OpenLock { name, mode: LockMode::Owned }, ManagerLock::new)
+        self.open(name, || Ok(OpenLock { name: Some(name), mode: LockMode::Owned }), ManagerLock::new)
     }
 
     /// The lock with this name, made if there is none: it belongs to nobody, and anybody may let it go.
@@ -208,7 +210,7 @@ impl<L: Link> Manager<L> {
     /// # Ok::<(), manager_client::Error>(())
     /// ```
     pub fn ownerless_lock(&self, name: &str) -> L::Wait<'_, OwnerlessLock<L>> {
-        self.open(name, OpenLock { name, mode: LockMode::Ownerless }, OwnerlessLock::new)
+        self.open(name, || Ok(OpenLock { name: Some(name), mode: LockMode::Ownerless }), OwnerlessLock::new)
     }
 
     /// The lock with this name, made if there is none: its owner may acquire it again.
@@ -225,7 +227,7 @@ impl<L: Link> Manager<L> {
     /// ```
     #[doc(alias = "RLock")]
     pub fn rlock(&self, name: &str) -> L::Wait<'_, ManagerRLock<L>> {
-        self.open(name, OpenLock { name, mode: LockMode::Reentrant }, ManagerRLock::new)
+        self.open(name, || Ok(OpenLock { name: Some(name), mode: LockMode::Reentrant }), ManagerRLock::new)
     }
 
     /// The semaphore with this name, made with so many permits if there is none.
@@ -269,7 +271,7 @@ impl<L: Link> Manager<L> {
     /// # Ok::<(), manager_client::Error>(())
     /// ```
     pub fn semaphore_with(&self, name: &str, options: SemaphoreOptions) -> L::Wait<'_, ManagerSemaphore<L>> {
-        self.open(name, OpenSemaphore { name, setup: options.setup }, ManagerSemaphore::new)
+        self.open(name, || Ok(OpenSemaphore { name: Some(name), setup: options.setup }), ManagerSemaphore::new)
     }
 
     /// The event with this name, made if there is none: not set.
@@ -285,7 +287,7 @@ impl<L: Link> Manager<L> {
     /// ```
     #[doc(alias = "Event")]
     pub fn event(&self, name: &str) -> L::Wait<'_, ManagerEvent<L>> {
-        self.open(name, Open { name, kind: Kind::Event }, ManagerEvent::new)
+        self.open(name, || Ok(Open { name: Some(name), kind: Kind::Event }), ManagerEvent::new)
     }
 
     /// The condition with this name, made if there is none. It has a lock of its own.
@@ -301,7 +303,7 @@ impl<L: Link> Manager<L> {
     /// ```
     #[doc(alias("Condition", "Condvar"))]
     pub fn condition(&self, name: &str) -> L::Wait<'_, ManagerCondition<L>> {
-        self.open(name, Open { name, kind: Kind::Condition }, ManagerCondition::new)
+        self.open(name, || Ok(Open { name: Some(name), kind: Kind::Condition }), ManagerCondition::new)
     }
 
     /// The barrier with this name, made for so many parties if there is none.
@@ -319,33 +321,49 @@ impl<L: Link> Manager<L> {
     /// ```
     #[doc(alias = "Barrier")]
     pub fn barrier(&self, name: &str, parties: u64) -> L::Wait<'_, ManagerBarrier<L>> {
-        self.open(name, OpenBarrier { name, parties }, ManagerBarrier::new)
-    }
-
-    /// What opening gives with an argument that cannot be encoded.
-    fn refuse<'a, O: Operation, P: 'a>(&'a self, name: &str, error: Error) -> L::Wait<'a, P> {
-        let target = Target::new(MANAGER, Some(name.into()), self.link().epoch());
-        self.link().fail(error.during(O::ROW, &target))
+        self.open(name, || Ok(OpenBarrier { name: Some(name), parties }), ManagerBarrier::new)
     }
 
     /// Opens an object by the operation that makes it if need be.
     pub(crate) fn open<'a, O, P>(
         &'a self,
         name: &str,
-        operation: O,
+        operation: impl FnOnce() -> Result<O>,
         proxy: impl FnOnce(Handle<L>) -> P + Send + 'static,
     ) -> L::Wait<'a, P>
     where
         O: for<'r> Operation<Reply<'r> = ObjectId>,
         P: 'a,
     {
+        let (epoch, name) = (self.link().epoch(), Arc::<str>::from(name));
+        let manager = Target::new(MANAGER, Some(name.clone()), epoch);
+        self.make(&manager, operation, move |_, object| Target::new(object, Some(name), epoch), proxy)
+    }
+
+    /// Carries out the operation that makes an object, unless an argument of it is in error.
+    fn make<'a, O, P>(
+        &'a self,
+        manager: &Target,
+        operation: impl FnOnce() -> Result<O>,
+        target: impl FnOnce(Answer<'_>, ObjectId) -> Target + Send + 'static,
+        proxy: impl FnOnce(Handle<L>) -> P + Send + 'static,
+    ) -> L::Wait<'a, P>
+    where
+        O: for<'r> Operation<Reply<'r> = ObjectId>,
+        P: 'a,
+    {
+        let (operation, needed) = match collect(operation) {
+            (Ok(operation), needed) => (operation, needed),
+            (Err(error), _) => return self.link().fail(error.during(O::ROW, manager)),
+        };
         let link = self.link().clone();
-        let (epoch, name) = (link.epoch(), Arc::<str>::from(name));
-        let target = Target::new(MANAGER, Some(name.clone()), epoch);
-        let encode = |out: &mut Vec<u8>| operation.encode(out);
-        self.link().call(&target, O::ROW, encode, move |answer| {
+        let encode = |out: &mut Vec<u8>| {
+            note_all(&needed);
+            operation.encode(out);
+        };
+        self.link().call(manager, O::ROW, encode, move |answer| {
             let object = answer.reply::<O>()?;
-            Ok(proxy(Handle { link, target: Target::new(object, Some(name), epoch) }))
+            Ok(proxy(Handle { link, target: target(answer, object) }))
         })
     }
 }

@@ -21,6 +21,7 @@ use serde::de::DeserializeOwned;
 pub use self::messages::Messages;
 #[cfg(feature = "aio")]
 pub use self::messages::Stream;
+use self::ticket::Pipe;
 pub use self::ticket::PipeTicket;
 use crate::argument::{Argument, cannot_decode};
 use crate::blocking::Blocking;
@@ -81,16 +82,16 @@ impl<S, R, L: DirectLink> PipeEnd<S, R, L> {
         Self { held: Held::new(handle, u8::from(side).into(), back), side, messages: PhantomData }
     }
 
-    /// The name that the pipe was opened by.
+    /// The name that the pipe was opened by; `None` if it was made without one, or came as a reference.
     ///
     /// ```
     /// # let manager = manager_client::Manager::start()?;
     /// # let (boss, worker) = manager.pipe::<String, u64>("letters")?;
-    /// assert_eq!(boss.name(), "letters");
+    /// assert_eq!(boss.name(), Some("letters"));
     /// # Ok::<(), manager_client::Error>(())
     /// ```
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> Option<&str> {
         self.held.handle().name()
     }
 
@@ -111,7 +112,8 @@ impl<S, R, L: DirectLink> PipeEnd<S, R, L> {
 
     /// Gives the end away: whoever [attaches with the ticket](crate::Manager::pipe_end) has it then.
     ///
-    /// Meanwhile it stays open. The ticket is good for one, and as long as this process is there.
+    /// Meanwhile it stays open. The ticket is good for one, and as long as this process is there. A ticket for
+    /// a pipe without a name keeps the pipe while it is here or in a stored value, but not as text.
     ///
     /// ```
     /// use manager_client::PipeTicket;
@@ -130,8 +132,8 @@ impl<S, R, L: DirectLink> PipeEnd<S, R, L> {
     /// ```
     pub fn hand_over<'a>(self) -> L::Wait<'a, PipeTicket> {
         let Self { held, side, .. } = self;
-        let name = held.handle().name().to_string();
-        held.end_with(HandOver { side }, move |number| Ok(PipeTicket::new(name, side, number)))
+        let target = held.handle().target.clone();
+        held.end_with(HandOver { side }, move |number| Ok(PipeTicket::new(Pipe::of(&target), side, number)))
     }
 }
 
@@ -247,7 +249,7 @@ impl<S, R: DeserializeOwned, L: DirectLink> PipeEnd<S, R, L> {
 
 impl<S, R, L: DirectLink> fmt::Debug for PipeEnd<S, R, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.held.handle().target.name();
+        let name = self.held.handle().target.label();
         f.debug_struct("PipeEnd").field("pipe", &name).field("side", &self.side).finish()
     }
 }

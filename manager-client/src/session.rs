@@ -5,9 +5,10 @@
 
 mod changes;
 mod entry;
+mod releases;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
@@ -18,6 +19,7 @@ pub(crate) use self::entry::Entry;
 use self::entry::Place;
 use crate::connection::Deadline;
 use crate::error::Result;
+use crate::reference::{Holds, Outlet};
 use crate::request::Limits;
 
 /// The session of whichever process this is.
@@ -25,41 +27,47 @@ use crate::request::Limits;
 /// A fork at any moment leaves the child with a session whose locks the parent may hold: it is never
 /// touched there, only replaced.
 #[derive(Debug)]
-pub(crate) struct Sessions(ArcSwap<Session>);
+pub(crate) struct Sessions {
+    session: ArcSwap<Session>,
+    /// Where the sessions give back what they hold.
+    outlet: Weak<dyn Outlet>,
+}
 
 impl Sessions {
-    pub(crate) fn new() -> Self {
-        Self(ArcSwap::from_pointee(Session::new(std::process::id())))
+    pub(crate) fn new(outlet: Weak<dyn Outlet>) -> Self {
+        let session = Session::new(std::process::id(), outlet.clone());
+        Self { session: ArcSwap::from_pointee(session), outlet }
     }
 
     /// Those of a process that forked this one.
     #[cfg(test)]
-    pub(crate) fn inherited() -> Self {
-        Self(ArcSwap::from_pointee(Session::new(std::process::id() + 1)))
+    pub(crate) fn inherited(outlet: Weak<dyn Outlet>) -> Self {
+        let session = Session::new(std::process::id() + 1, outlet.clone());
+        Self { session: ArcSwap::from_pointee(session), outlet }
     }
 
     /// The session of this process; in the child of a fork a new one.
     pub(crate) fn current(&self) -> Guard<Arc<Session>> {
-        let session = self.0.load();
+        let session = self.session.load();
         let pid = std::process::id();
         if session.pid == pid {
             return session;
         }
         // Never dropped: a thread of the parent may have been changing it when it was copied.
         std::mem::forget(Arc::clone(&session));
-        self.0.compare_and_swap(&session, Arc::new(Session::new(pid)));
-        self.0.load()
+        self.session.compare_and_swap(&session, Arc::new(Session::new(pid, self.outlet.clone())));
+        self.session.load()
     }
 
     /// The session of this process, if it has made one.
     pub(crate) fn own(&self) -> Option<Guard<Arc<Session>>> {
-        Some(self.0.load()).filter(|session| session.pid == std::process::id())
+        Some(self.session.load()).filter(|session| session.pid == std::process::id())
     }
 }
 
 impl Drop for Sessions {
     fn drop(&mut self) {
-        let session = self.0.load_full();
+        let session = self.session.load_full();
         if session.pid != std::process::id() {
             std::mem::forget(session);
         }
@@ -81,10 +89,13 @@ pub(crate) struct Session {
     news: AtomicBool,
     batches: AtomicUsize,
     changes: Mutex<Changes>,
+    holds: Arc<Holds>,
+    /// Whether there are holds to give back with the next request.
+    gives_back: AtomicBool,
 }
 
 impl Session {
-    fn new(pid: u32) -> Self {
+    fn new(pid: u32, outlet: Weak<dyn Outlet>) -> Self {
         Self {
             pid,
             generation: AtomicU32::new(0),
@@ -94,6 +105,8 @@ impl Session {
             news: AtomicBool::new(false),
             batches: AtomicUsize::new(0),
             changes: Mutex::default(),
+            holds: Arc::new(Holds::new(pid, outlet)),
+            gives_back: AtomicBool::new(false),
         }
     }
 
@@ -109,6 +122,11 @@ impl Session {
     /// A number that is another one in each process, and after the server has ended the session.
     pub(crate) fn era(&self) -> u64 {
         u64::from(self.pid) << 32 | u64::from(self.generation())
+    }
+
+    /// What it holds of objects without names.
+    pub(crate) fn holds(&self) -> &Arc<Holds> {
+        &self.holds
     }
 
     /// Whether the server has ever been reached in it.
@@ -167,7 +185,10 @@ impl Session {
         let mut place = lock(&self.place);
         if matches!(*place, Place::Known(_)) && self.generation() == generation {
             *place = Place::Vacant;
-            self.generation.store(generation.wrapping_add(1), Ordering::Release);
+            let next = generation.wrapping_add(1);
+            self.generation.store(next, Ordering::Release);
+            self.holds.expire(next);
+            self.forget_releases();
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use arc_swap::{ArcSwapOption, Guard};
 use manager_protocol::{Effect, ObjectId, Operation, Row, manager};
@@ -17,6 +17,7 @@ use crate::calls::{Calls, Outcomes, Raw};
 use crate::connection::{Connection, Deadline};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Reason, Result};
+use crate::reference::Outlet;
 use crate::session::{Session, Sessions};
 
 /// Starts calls, and a task to serve them whenever there is none.
@@ -46,15 +47,20 @@ type Outcome = oneshot::Receiver<Result<Raw>>;
 /// A call that was queued. Dropping it cancels the call.
 struct Started {
     id: u64,
-    effect: Effect,
+    row: Row,
+    object: ObjectId,
     outcome: Outcome,
     lane: Arc<Lane>,
     done: bool,
 }
 
 impl Driver {
-    pub(crate) fn new(endpoint: Endpoint) -> Self {
-        Self { sessions: Sessions::new(), lane: ArcSwapOption::empty(), endpoint: Arc::new(endpoint) }
+    pub(crate) fn new(endpoint: Endpoint) -> Arc<Self> {
+        Arc::new_cyclic(|driver: &Weak<Self>| Self {
+            sessions: Sessions::new(driver.clone()),
+            lane: ArcSwapOption::empty(),
+            endpoint: Arc::new(endpoint),
+        })
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {
@@ -130,7 +136,7 @@ impl Driver {
                     lane.session.finish(id);
                     arguments = request.arguments;
                 }
-                Ok(()) | Err(mpsc::error::SendError(Order::Cancel { .. })) => return Some(outcome),
+                Ok(()) | Err(mpsc::error::SendError(Order::Cancel { .. } | Order::GiveBack)) => return Some(outcome),
             }
         }
     }
@@ -139,10 +145,10 @@ impl Driver {
     async fn start(&self, row: Row, object: ObjectId, mut arguments: Vec<u8>, ordered: bool) -> Started {
         loop {
             let lane = self.lane(|| Some(Handle::current())).expect("with a runtime there is a task");
-            let (id, effect) = (lane.session.begin(row.effect), row.effect);
+            let id = lane.session.begin(row.effect);
             let (reply, outcome) = oneshot::channel();
             // Made before anything is awaited: dropped meanwhile, the call is over.
-            let mut started = Started { id, effect, outcome, lane, done: false };
+            let mut started = Started { id, row, object, outcome, lane, done: false };
             let request = Request { id, row, object, arguments, ordered, detached: None, sent: false, reply };
             match started.lane.calls.send(request).await {
                 Ok(()) => return started,
@@ -176,6 +182,18 @@ impl Driver {
                 abandon(current.as_ref(), &session);
                 runtime.spawn(Task::new(self.endpoint.clone(), session, queue, ordered).serve());
             }
+        }
+    }
+}
+
+impl Outlet for Driver {
+    fn release(&self, generation: u32, object: ObjectId, times: u64) {
+        // Without a task, the next one sends it.
+        if let Some(session) = self.sessions.own()
+            && session.give_back(generation, object, times)
+            && let Some(lane) = self.lane(|| None)
+        {
+            drop(lane.orders.send(Order::GiveBack));
         }
     }
 }
@@ -224,13 +242,24 @@ impl Started {
 
     /// The task was ended, with the runtime that it ran on.
     fn orphaned(&self) -> Result<Raw> {
-        Err(Error::new(Reason::Broken).unanswered(self.effect))
+        Err(Error::new(Reason::Broken).unanswered(self.row.effect))
+    }
+
+    /// Ends what the answer says has begun.
+    fn take_back(&self, answer: &Raw) {
+        let Lane { orders, session, .. } = &*self.lane;
+        if let Some(end) = Request::ending(session, self.row, self.object, answer.answer()) {
+            let id = end.id;
+            if orders.send(Order::Detached(end)).is_err() {
+                session.finish(id);
+            }
+        }
     }
 
     /// The caller has what there is to have.
     fn settle(&mut self, error: Option<&Error>) {
         self.done = true;
-        if self.effect == Effect::Read {
+        if self.row.effect == Effect::Read {
             return;
         }
         if error.is_some_and(|error| error.is_outcome_unknown()) {
@@ -248,9 +277,13 @@ impl Drop for Started {
             return;
         }
         self.outcome.close();
-        let change = self.effect != Effect::Read;
+        let change = self.row.effect != Effect::Read;
         // An answer that arrived and was not taken is as if it had not: what it granted is given back.
-        match self.outcome.try_recv() {
+        let untaken = self.outcome.try_recv();
+        if let Ok(Ok(raw)) = &untaken {
+            self.take_back(raw);
+        }
+        match untaken {
             Ok(Err(error)) => self.settle(Some(&error)),
             Ok(Ok(_)) if !change => {}
             Ok(Ok(_)) | Err(_) => {

@@ -1,10 +1,11 @@
 //! What is sent to the task of the async driver: calls, and what is to be done for those that were dropped.
 
-use manager_protocol::{Effect, ObjectId, Row};
+use manager_protocol::{Effect, ObjectId, Operation, Row, decode_value, manager, watch};
 use tokio::sync::oneshot;
 
 use crate::calls::Raw;
 use crate::error::{Error, Result};
+use crate::link::Answer;
 use crate::session::Session;
 
 /// A call on its way to the task.
@@ -30,6 +31,42 @@ impl Request {
         self.row.effect != Effect::Read
     }
 
+    /// Whether the session holds an object by its answer: by [`gained`](Self::gained).
+    pub(super) fn gains(&self) -> bool {
+        let nameless = self.arguments.get(1) == Some(&NIL);
+        self.row.number == manager::Hold::ROW.number || (nameless && OPENERS.contains(&self.row.number))
+    }
+
+    /// The object that the session holds by the answer to a request that [gains](Self::gains).
+    pub(super) fn gained(&self, result: &[u8]) -> Option<ObjectId> {
+        if self.row.number == manager::Hold::ROW.number {
+            let arguments: (ObjectId, u8) = decode_value(&self.arguments).ok()?;
+            Some(arguments.0)
+        } else {
+            decode_value(result).ok()
+        }
+    }
+
+    /// Whether the session has something by its answer that is to be given back if nobody takes that.
+    pub(super) fn leaves_something(&self) -> bool {
+        self.gains() || self.row.number == watch::Begin::ROW.number
+    }
+
+    /// What ends the watch that a request to an object has begun, when nobody takes the answer. `None` if it
+    /// was another request.
+    pub(super) fn ending(session: &Session, row: Row, object: ObjectId, answer: Answer<'_>) -> Option<Self> {
+        if row.number != watch::Begin::ROW.number {
+            return None;
+        }
+        let detached = Some(answer.origin?.generation()?);
+        let end = watch::End { watch: answer.reply::<watch::Begin<'_>>().ok()? };
+        let mut arguments = Vec::new();
+        end.encode(&mut arguments);
+        let (id, row) = (session.begin(watch::End::ROW.effect), watch::End::ROW);
+        let (reply, _) = oneshot::channel();
+        Some(Self { id, row, object, arguments, ordered: false, detached, sent: false, reply })
+    }
+
     /// Whether it counts among those that may be under way at a time.
     pub(super) fn is_counted(&self) -> bool {
         self.is_change() && !self.row.waits
@@ -40,18 +77,19 @@ impl Request {
     }
 
     /// Tells the outcome to who waits for it, if anybody does. Whose call it was and who has left has given
-    /// an order to cancel.
-    pub(super) fn settle(self, session: &Session, outcome: Result<Raw>) {
+    /// an order to cancel. The request, if any, that takes back what nobody has taken.
+    pub(super) fn settle(self, session: &Session, outcome: Result<Raw>) -> Option<Self> {
         if self.detached.is_some() {
             session.finish(self.id);
         }
-        drop(self.reply.send(outcome));
+        let untaken = self.reply.send(outcome).err()?.ok()?;
+        Self::ending(session, self.row, self.object, untaken.answer())
     }
 
     pub(super) fn fail(self, session: &Session, error: &Error) {
         let error = error.clone();
         let error = if self.sent { error.unanswered(self.row.effect) } else { error };
-        self.settle(session, Err(error));
+        drop(self.settle(session, Err(error)));
     }
 }
 
@@ -62,4 +100,21 @@ pub(crate) enum Order {
     Cancel { id: u64, change: bool },
     /// A change that is made whether or not somebody waits for its answer.
     Detached(Request),
+    /// The session has something to give back.
+    GiveBack,
 }
+
+/// What opens an object, or makes one if its first argument is nil.
+const OPENERS: [u16; 8] = [
+    manager::Open::ROW.number,
+    manager::OpenQueue::ROW.number,
+    manager::OpenLock::ROW.number,
+    manager::OpenSemaphore::ROW.number,
+    manager::OpenBarrier::ROW.number,
+    manager::OpenPipe::ROW.number,
+    manager::OpenValue::ROW.number,
+    manager::OpenArray::ROW.number,
+];
+
+/// The encoding of no name.
+const NIL: u8 = 0xc0;

@@ -20,6 +20,8 @@ use crate::calls::Raw;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Reason, Result};
 use crate::inbox::protocol;
+use crate::link::Answer;
+use crate::reference::Origin;
 use crate::session::{Session, WINDOW};
 
 /// Serves calls until the server, or the last who could make a call, is gone.
@@ -46,6 +48,10 @@ pub(crate) struct Task {
     waiting: BTreeMap<u64, (Request, u64)>,
     /// Cancelled changes, and the position in the stream by which the server was told.
     cancelling: Vec<(u64, u64)>,
+    /// Cancelled requests by whose answers the session has something.
+    unwanted: BTreeMap<u64, Request>,
+    /// Requests that give back what the session holds, and have no answer.
+    releasing: Vec<u64>,
     /// Changes that were sent, or are held, and do not wait.
     under_way: usize,
 }
@@ -73,6 +79,8 @@ impl Task {
             held: VecDeque::new(),
             waiting: BTreeMap::new(),
             cancelling: Vec::new(),
+            unwanted: BTreeMap::new(),
+            releasing: Vec::new(),
             under_way: 0,
         }
     }
@@ -140,6 +148,8 @@ impl Task {
         loop {
             self.listen(context);
             self.release();
+            // What could not be given back when it was told.
+            self.give_back();
             let Some(wire) = &mut self.wire else { return Poll::Ready(Some(Error::new(Reason::Broken))) };
             if self.gone && self.ready.is_empty() && self.held.is_empty() && wire.is_even() {
                 return Poll::Ready(None);
@@ -204,11 +214,23 @@ impl Task {
         match order {
             Order::Cancel { id, change } => self.cancel(id, change),
             Order::Detached(request) => self.ready.push_back(request),
+            // At once: in front of the calls that were made behind it.
+            Order::GiveBack => self.give_back(),
         }
     }
 
     fn has_room(&self) -> bool {
         self.under_way < WINDOW && self.wire.as_ref().is_none_or(|wire| !wire.is_full())
+    }
+
+    /// Gives back what the session holds and nobody needs, in as few requests as can be.
+    fn give_back(&mut self) {
+        if self.session.gives_back()
+            && self.releasing.len() < MOST_RELEASING
+            && let Some(wire) = &mut self.wire
+        {
+            self.releasing.extend(wire.put_releases(&self.session));
+        }
     }
 
     /// Sends a request for the first time, or holds it.
@@ -256,7 +278,7 @@ impl Task {
             Ok(()) => drop(self.waiting.insert(request.id, (request, start))),
             Err(error) => {
                 self.under_way -= usize::from(request.is_counted());
-                request.settle(&self.session, Err(error));
+                drop(request.settle(&self.session, Err(error)));
             }
         }
     }
@@ -272,6 +294,9 @@ impl Task {
                     self.session.finish(id);
                 }
                 return self.release();
+            }
+            if request.leaves_something() {
+                self.unwanted.insert(id, request);
             }
         } else if let Some(place) = self.held.iter().position(|request| request.id == id && !request.sent) {
             if let Some(request) = self.held.remove(place) {
@@ -298,7 +323,19 @@ impl Task {
     /// Hands out the answers that have arrived.
     fn hand_out(&mut self) -> Result<()> {
         let Some(wire) = &mut self.wire else { return Ok(()) };
+        let generation = wire.generation();
         while let Some(message) = wire.next()? {
+            let unwanted = self.unwanted.remove(&message.id);
+            let request = self.waiting.get(&message.id).map(|(request, _)| request).or(unwanted.as_ref());
+            let gained = match (request, &message.outcome) {
+                (Some(request), Ok(answer)) if request.gains() => request.gained(answer.result),
+                (_, Ok(_) | Err(_)) => None,
+            };
+            let mut held = message.held;
+            held.extend(gained);
+            // What nobody takes of it is given back at the end of the turn.
+            let origin = Origin::new(self.session.holds(), generation, &held);
+            let outcome = message.outcome.map(|answer| Answer { origin: Some(&origin), ..answer });
             match self.waiting.remove(&message.id) {
                 Some((request, start)) => {
                     self.under_way -= usize::from(request.is_counted());
@@ -307,10 +344,18 @@ impl Task {
                         let told = self.cancelling.extract_if(.., |(_, position)| *position <= start);
                         self.session.finish_all(told.map(|(id, _)| id));
                     }
-                    request.settle(&self.session, message.outcome.map(Raw::from));
+                    self.ready.extend(request.settle(&self.session, outcome.map(Raw::from)));
+                }
+                None if self.releasing.contains(&message.id) => {
+                    self.releasing.retain(|id| *id != message.id);
+                    self.session.was_released(message.id);
                 }
                 // The late answer to a call that was cancelled.
-                None if self.session.was_begun(message.id) => {}
+                None if self.session.was_begun(message.id) => {
+                    if let (Some(request), Ok(answer)) = (unwanted, outcome) {
+                        self.ready.extend(Request::ending(&self.session, request.row, request.object, answer));
+                    }
+                }
                 None => return Err(protocol("an answer to a request that was not made")),
             }
         }
@@ -319,13 +364,20 @@ impl Task {
 
     /// Notes what was sent on the connection that is no more.
     fn lose(&mut self, error: &Error) {
-        let Some(wire) = self.wire.take() else { return };
+        let Some(mut wire) = self.wire.take() else { return };
+        // An answer to a read has others when that is sent again. That to a change comes again, and holds no more.
+        for (id, held) in wire.take_held() {
+            if !self.session.awaits(id) {
+                drop(self.session.holds().take(wire.generation(), &held));
+            }
+        }
         if error.is_session_goodbye() {
             self.session.expire(wire.generation());
         }
         for (request, start) in self.waiting.values_mut() {
             request.sent |= *start < wire.sent();
         }
+        self.session.release_again(self.releasing.drain(..));
         self.session.was_cut();
         self.lost = Some(Instant::now());
     }
@@ -343,11 +395,17 @@ impl Task {
                 self.under_way -= usize::from(request.is_counted());
                 request.fail(&self.session, &expired);
             }
+            // What they would have left has ended with the session.
+            self.unwanted.clear();
         }
         for (id, position) in &mut self.cancelling {
             wire.put_cancel(*id);
             *position = wire.position();
         }
+        // Their answers may have been lost, and say what is to be given back.
+        self.unwanted.retain(|id, request| {
+            self.session.awaits(*id) && wire.put(*id, request.row, request.object, &request.arguments).is_ok()
+        });
         self.wire = Some(wire);
         for request in again {
             self.place(request);
@@ -403,6 +461,9 @@ impl Drop for Task {
         self.session.give_up(self.cancelling.drain(..).map(|(id, _)| id));
     }
 }
+
+/// With so many requests that give back unanswered, more wait.
+const MOST_RELEASING: usize = 64;
 
 /// Requests taken off the queue in one go.
 const AT_ONCE: usize = 64;

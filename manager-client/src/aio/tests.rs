@@ -2,7 +2,9 @@
 
 use std::sync::mpsc;
 
-use manager_protocol::{Cancel, FrameKind, Operation, RequestHeader, decode_body, dict as rows, semaphore};
+use manager_protocol::{
+    Cancel, FrameKind, Operation, RequestHeader, decode_body, decode_value, dict as rows, semaphore, watch, write_item,
+};
 use tokio::sync::mpsc as channel;
 
 use super::*;
@@ -37,6 +39,86 @@ async fn a_call_dropped_after_its_answer_arrived_is_cancelled() {
     assert_eq!(is_seen.recv().await, Some((FrameKind::Cancel, id)));
 }
 
+/// Begins watches and ends them; each number that it gave out goes to one channel, and each that was ended to the
+/// other. With `late`, it answers what begins one when that was cancelled.
+fn watched(late: bool) -> (Fake, channel::UnboundedReceiver<u64>, channel::UnboundedReceiver<u64>) {
+    let ((begun, is_begun), (ended, is_ended)) = (channel::unbounded_channel(), channel::unbounded_channel());
+    let fake = Fake::start(move |_, mut peer| {
+        peer.greet(1);
+        while let Some((kind, body)) = peer.message() {
+            if kind != FrameKind::Request {
+                continue;
+            }
+            let request = RequestHeader::parse(&body).unwrap();
+            if request.operation == watch::Begin::ROW.number {
+                begun.send(request.id).unwrap();
+                while late && peer.frame().unwrap().0 != FrameKind::Cancel {}
+                let mut number = Vec::new();
+                write_item(&mut number, &request.id);
+                peer.send(&reply(request.id, &number));
+            } else if request.operation == watch::End::ROW.number {
+                ended.send(decode_value::<(u64,)>(request.arguments).unwrap().0).unwrap();
+                peer.send(&reply(request.id, &[0xc3]));
+            } else {
+                peer.send(&reply(request.id, &[7]));
+            }
+        }
+    });
+    (fake, is_begun, is_ended)
+}
+
+/// Polls a future once.
+async fn once(future: impl Future) -> bool {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|context| std::task::Poll::Ready(future.as_mut().poll(context).is_pending())).await
+}
+
+#[tokio::test]
+async fn a_watch_that_nobody_took_is_ended() {
+    for late in [true, false] {
+        let (fake, mut is_begun, mut is_ended) = watched(late);
+        let manager = Manager::connect(fake.path()).await.unwrap();
+        let dict = dict(manager.link());
+        for _ in 0..3 {
+            let mut watch = dict.watch();
+            assert!(once(watch.next()).await);
+            let begun = is_begun.recv().await.unwrap();
+            if !late {
+                // Answered in turn: the answer to the first is there as well.
+                assert_eq!(dict.len().await.unwrap(), 7);
+            }
+            drop(watch);
+            assert_eq!(is_ended.recv().await, Some(begun));
+        }
+    }
+}
+
+#[tokio::test]
+async fn watches_that_are_dropped_at_any_moment_are_all_ended() {
+    let (fake, mut is_begun, mut is_ended) = watched(false);
+    let manager = Manager::connect(fake.path()).await.unwrap();
+    let dict = dict(manager.link());
+    for index in 0..1000 {
+        let mut watch = dict.watch();
+        assert!(once(watch.next()).await);
+        for _ in 0..index % 7 {
+            tokio::task::yield_now().await;
+        }
+    }
+    // Answered in turn.
+    dict.len().await.unwrap();
+    let mut begun: Vec<u64> = std::iter::from_fn(|| is_begun.try_recv().ok()).collect();
+    let mut ended = Vec::new();
+    while ended.len() < begun.len() {
+        ended.push(is_ended.recv().await.unwrap());
+    }
+    ended.sort_unstable();
+    begun.sort_unstable();
+    assert_eq!(ended, begun);
+    dict.len().await.unwrap();
+    assert!(is_ended.try_recv().is_err(), "once each");
+}
+
 #[tokio::test]
 async fn a_batch_that_is_cut_sends_again_what_was_not_answered() {
     let (seen, mut is_seen) = channel::unbounded_channel();
@@ -58,7 +140,7 @@ async fn a_batch_that_is_cut_sends_again_what_was_not_answered() {
         calls.push(Target::new(1, None, manager.link().epoch()), rows::Clear::ROW, |out| out.push(0x90));
     }
     let mut outcomes = manager.link().batch(calls).await;
-    assert!((0..1000).all(|index| outcomes.take(index).unwrap().is_ok()));
+    assert!((0..1000).all(|index| outcomes.take(index, |_| Ok(())).unwrap().is_ok()));
     let (mut answered, mut again) = (Vec::new(), Vec::new());
     while let Ok((connection, id)) = is_seen.try_recv() {
         if connection > 0 {

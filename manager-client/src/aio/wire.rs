@@ -1,6 +1,6 @@
 //! One connection of the async driver: bytes to be written, and messages that arrive.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -124,6 +124,11 @@ impl Wire {
         news.cancels
     }
 
+    /// Puts the requests that give back what the session holds; their ids.
+    pub(crate) fn put_releases(&mut self, session: &Session) -> Vec<u64> {
+        session.write_releases(self.generation, &mut self.outbox, self.limits)
+    }
+
     /// Puts a request; one that is larger than a frame is begun as soon as those before it are done.
     pub(crate) fn put(&mut self, id: u64, row: Row, object: ObjectId, arguments: &[u8]) -> Result<()> {
         let encode = |out: &mut Vec<u8>| out.extend_from_slice(arguments);
@@ -192,17 +197,19 @@ impl Wire {
         self.inbox.next()
     }
 
+    /// Takes what the session holds by answers that did not arrive whole.
+    pub(crate) fn take_held(&mut self) -> HashMap<u64, Vec<ObjectId>> {
+        self.inbox.take_held()
+    }
+
     /// The server closed the stream: it may have said why before.
     fn last_words(&mut self, error: Error, context: &mut Context<'_>) -> Error {
         loop {
             let read = self.poll_read(context);
-            loop {
-                match self.inbox.next() {
-                    Ok(Some(_)) => {}
-                    Ok(None) => break,
-                    Err(goodbye) if goodbye.code().is_some() => return goodbye,
-                    Err(_) => return error,
-                }
+            match self.inbox.skip() {
+                Ok(()) => {}
+                Err(goodbye) if goodbye.code().is_some() => return goodbye,
+                Err(_) => return error,
             }
             if !matches!(read, Poll::Ready(Ok(()))) {
                 return error;

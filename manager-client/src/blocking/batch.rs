@@ -71,7 +71,7 @@ impl Batch<'_> {
                 self.resume(&mut connection, &lost)?;
             }
             if self.next == self.calls.len() {
-                self.driver.idle.put(connection);
+                self.driver.keep(connection, self.session);
                 return Ok(());
             }
         }

@@ -7,6 +7,7 @@ use manager_protocol::{Cancel, FrameKind, Operation, RequestHeader, decode_body,
 use super::*;
 use crate::fake::{Fake, reply};
 use crate::faults::{LONG, dict};
+use crate::reference::nowhere;
 use crate::{Manager, Row};
 
 #[test]
@@ -68,7 +69,7 @@ fn calls(count: usize, row: impl Fn(usize) -> Row, driver: &Blocking) -> Calls {
 fn batch(driver: &Blocking, calls: Calls) -> Vec<u64> {
     let count = calls.len();
     let mut outcomes = finish(driver.batch(calls));
-    (0..count).map(|index| outcomes.take(index).unwrap().unwrap().version).collect()
+    (0..count).map(|index| outcomes.take(index, |answer| Ok(answer.version)).unwrap().unwrap()).collect()
 }
 
 #[test]
@@ -148,9 +149,12 @@ fn the_child_of_a_fork_does_not_end_the_session() {
         let frames: Vec<FrameKind> = std::iter::from_fn(|| Some(peer.frame()?.0)).collect();
         seen.send(frames).unwrap();
     });
-    let mut link = Manager::connect(fake.path()).unwrap().link().clone();
-    Arc::get_mut(&mut link.driver).unwrap().sessions = Sessions::inherited();
-    drop(link);
+    let endpoint = Endpoint::new(fake.path().to_owned(), crate::options::Settings::default());
+    let driver = Driver::new(endpoint, Sessions::inherited);
+    let parents = Sessions::new(nowhere());
+    let connection = Connection::open(&driver.endpoint, &parents.current(), Deadline::after(LONG)).unwrap();
+    driver.idle.put(connection);
+    drop(driver);
     assert_eq!(is_seen.recv_timeout(LONG).unwrap(), []);
 }
 
@@ -158,8 +162,7 @@ fn the_child_of_a_fork_does_not_end_the_session() {
 fn a_holder_is_a_thread() {
     let (fake, _listener) = Fake::listening();
     let endpoint = Endpoint::new(fake.path().to_owned(), crate::options::Settings::default());
-    let driver = Driver { idle: Idle::default(), sessions: Sessions::new(), endpoint };
-    let link = Blocking { driver: Arc::new(driver), timeout: LONG };
+    let link = Blocking { driver: Driver::new(endpoint, Sessions::new), timeout: LONG };
     let other = std::thread::scope(|scope| scope.spawn(|| link.holder()).join().unwrap());
     assert_eq!(link.holder(), link.reentrant_holder());
     assert_ne!(link.holder(), other);

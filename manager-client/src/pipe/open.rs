@@ -6,7 +6,7 @@ use manager_protocol::Kind;
 use manager_protocol::manager::{Open, OpenPipe};
 use manager_protocol::pipe::{Attach, Side};
 
-use super::{PipeEnd, PipeEnds, PipeTicket};
+use super::{Pipe, PipeEnd, PipeEnds, PipeTicket};
 use crate::error::Result;
 use crate::handle::Handle;
 use crate::link::DirectLink;
@@ -103,23 +103,73 @@ impl<L: DirectLink> Manager<L> {
     /// # Ok::<(), manager_client::Error>(())
     /// ```
     pub fn pipe_end<S, R>(&self, ticket: &PipeTicket) -> L::Wait<'_, PipeEnd<S, R, L>> {
-        self.end(ticket.name(), ticket.side(), Some(ticket.number()))
+        let (side, number) = (ticket.side(), Some(ticket.number()));
+        match ticket.pipe() {
+            Pipe::Named(name) => self.end(name, side, number),
+            Pipe::Unnamed(reference, _) => {
+                let held = L::future(self.hold(*reference, Kind::Pipe, |link, target| Handle { link, target }));
+                L::run(async move { attach(&held.await?, side, number).await })
+            }
+        }
+    }
+
+    /// Both ends of a new pipe without a name, which goes when no process has an end of it.
+    ///
+    /// One end is for another process: its [ticket](PipeEnd::hand_over) can be put into a queue or a dict.
+    ///
+    /// ```
+    /// use manager_client::PipeTicket;
+    ///
+    /// # let manager = manager_client::Manager::start()?;
+    /// let callers = manager.queue::<PipeTicket>("callers")?;
+    /// let (caller, callee) = manager.new_pipe::<String, u64>()?;
+    /// callers.put(&callee.hand_over()?)?;
+    ///
+    /// // Perhaps in another process.
+    /// let callee = manager.pipe_end::<u64, String>(&callers.get()?)?;
+    /// caller.send("wash")?;
+    /// assert_eq!(callee.recv()?, "wash");
+    /// # Ok::<(), manager_client::Error>(())
+    /// ```
+    pub fn new_pipe<A, B>(&self) -> L::Wait<'_, PipeEnds<A, B, L>> {
+        self.new_both(true)
+    }
+
+    /// Both ends of a new one-way pipe without a name, as of [`one_way_pipe`](Self::one_way_pipe): see
+    /// [`new_pipe`](Self::new_pipe).
+    ///
+    /// ```
+    /// # let manager = manager_client::Manager::start()?;
+    /// let (receiver, sender) = manager.new_one_way_pipe::<String>()?;
+    /// sender.send("all is well")?;
+    /// assert_eq!(receiver.recv()?, "all is well");
+    /// # Ok::<(), manager_client::Error>(())
+    /// ```
+    pub fn new_one_way_pipe<T>(&self) -> L::Wait<'_, PipeEnds<Infallible, T, L>> {
+        self.new_both(false)
     }
 
     fn both<A, B>(&self, name: &str, duplex: bool) -> L::Wait<'_, PipeEnds<A, B, L>> {
-        let opened = L::future(self.open(name, OpenPipe { name, duplex }, |handle| handle));
-        L::run(async move {
-            let handle = opened.await?;
-            let left = attach(&handle, Side::Left, None).await?;
-            let right = attach(&handle, Side::Right, None).await?;
-            Ok((left, right))
-        })
+        let opened = L::future(self.open(name, || Ok(OpenPipe { name: Some(name), duplex }), |handle| handle));
+        L::run(async move { attach_both(&opened.await?).await })
+    }
+
+    fn new_both<A, B>(&self, duplex: bool) -> L::Wait<'_, PipeEnds<A, B, L>> {
+        let made = self.make_new(Kind::Pipe, || Ok(OpenPipe { name: None, duplex }), |handle| handle);
+        let made = L::future(made);
+        L::run(async move { attach_both(&made.await?).await })
     }
 
     fn end<S, R>(&self, name: &str, side: Side, ticket: Option<u64>) -> L::Wait<'_, PipeEnd<S, R, L>> {
-        let opened = L::future(self.open(name, Open { name, kind: Kind::Pipe }, |handle| handle));
+        let opened = L::future(self.open(name, || Ok(Open { name: Some(name), kind: Kind::Pipe }), |handle| handle));
         L::run(async move { attach(&opened.await?, side, ticket).await })
     }
+}
+
+async fn attach_both<A, B, L: DirectLink>(handle: &Handle<L>) -> Result<PipeEnds<A, B, L>> {
+    let left = attach(handle, Side::Left, None).await?;
+    let right = attach(handle, Side::Right, None).await?;
+    Ok((left, right))
 }
 
 async fn attach<S, R, L: DirectLink>(handle: &Handle<L>, side: Side, ticket: Option<u64>) -> Result<PipeEnd<S, R, L>> {

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use manager_protocol::{Acknowledge, Cancel, FrameKind, write_control};
 
 use super::WINDOW;
+use super::releases::Releases;
 use crate::request::Limits;
 
 /// What is known of the changes that were begun.
@@ -18,6 +19,8 @@ pub(super) struct Changes {
     pub(super) unsure: bool,
     /// Those that were given up and are to be cancelled.
     pub(super) cancels: Vec<u64>,
+    /// What is to be given back of what the session holds.
+    pub(super) releases: Releases,
 }
 
 impl Changes {
@@ -36,9 +39,12 @@ impl Changes {
     /// Takes what is to be told. No change was begun with the id `next` or a higher one.
     pub(super) fn tell(&mut self, next: u64, limits: Limits) -> News {
         let cancels = std::mem::take(&mut self.cancels);
-        if !self.is_due() {
-            return News { acknowledge: None, cancels };
-        }
+        let acknowledge = self.is_due().then(|| self.acknowledge(next, limits));
+        News { acknowledge, cancels }
+    }
+
+    /// Says which answers there are. No change was begun with the id `next` or a higher one.
+    pub(super) fn acknowledge(&mut self, next: u64, limits: Limits) -> Acknowledge {
         (self.answered, self.unsure) = (0, false);
         let (mut next, mut awaited) = (next, self.awaited.clone());
         // What does not fit a frame is not spoken of.
@@ -47,7 +53,7 @@ impl Changes {
             next = first_unlisted;
             awaited.truncate(most);
         }
-        News { acknowledge: Some(Acknowledge { next, awaited: awaited.into() }), cancels }
+        Acknowledge { next, awaited: awaited.into() }
     }
 }
 

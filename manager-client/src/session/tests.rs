@@ -11,6 +11,7 @@ use crate::Manager;
 use crate::error::Error;
 use crate::fake::{Fake, Peer, reply};
 use crate::faults::{Call, DRIVERS, Driver, LONG, call, dict};
+use crate::reference::nowhere;
 
 const TOKEN: SessionToken = SessionToken([7; 16]);
 
@@ -210,7 +211,7 @@ fn acknowledgements_speak_of_answered_requests_alone() {
 #[test]
 fn a_change_is_acknowledged_when_its_answer_was_taken() {
     const LIMITS: Limits = Limits { frame: 1 << 16, message: 1 << 16 };
-    let session = Session::new(1);
+    let session = Session::new(1, nowhere());
     let first = session.begin(Effect::Change);
     let others: Vec<u64> = (0..MOST_ANSWERED).map(|_| session.begin(Effect::Change)).collect();
     assert!(session.take_news(LIMITS).is_none());
@@ -223,7 +224,7 @@ fn a_change_is_acknowledged_when_its_answer_was_taken() {
 #[test]
 fn a_change_that_was_given_up_is_awaited_until_its_cancelling_was_told() {
     const LIMITS: Limits = Limits { frame: 1 << 16, message: 1 << 16 };
-    let session = Session::new(1);
+    let session = Session::new(1, nowhere());
     let id = session.begin(Effect::Change);
     session.give_up([id]);
     session.was_cut();
@@ -238,7 +239,7 @@ fn a_change_that_was_given_up_is_awaited_until_its_cancelling_was_told() {
 
 #[test]
 fn an_acknowledgement_fits_a_frame() {
-    let session = Session::new(1);
+    let session = Session::new(1, nowhere());
     let ids: Vec<u64> = (0..1000).map(|_| session.begin(Effect::Change)).collect();
     session.was_cut();
     let news = session.take_news(Limits { frame: 1000, message: 1000 }).unwrap();
@@ -252,7 +253,7 @@ fn an_acknowledgement_fits_a_frame() {
 
 #[test]
 fn one_connection_begins_the_session_and_the_others_wait_for_it() {
-    let session = Session::new(1);
+    let session = Session::new(1, nowhere());
     let mut first = session.enter(Deadline::after(LONG)).unwrap();
     assert_eq!(first.choice(), SessionChoice::New(true));
     let error = session.enter(Deadline::after(Duration::from_millis(1))).unwrap_err();
@@ -271,7 +272,7 @@ fn one_connection_begins_the_session_and_the_others_wait_for_it() {
 
 #[test]
 fn the_child_of_a_fork_has_a_session_of_its_own() {
-    let sessions = Sessions::inherited();
+    let sessions = Sessions::inherited(nowhere());
     assert!(sessions.own().is_none());
     let own = Guard::into_inner(sessions.current());
     assert_eq!(own.pid(), std::process::id());
