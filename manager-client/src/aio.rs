@@ -39,6 +39,7 @@ use crate::calls::{Calls, Outcomes, Raw};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Reason, Result};
 use crate::link::{Answer, DirectLink, Link, Target, thread_number};
+use crate::reference::collect;
 
 /// A dict whose methods give futures. See [`ManagerDict`](crate::ManagerDict).
 pub type ManagerDict<K, V> = crate::ManagerDict<K, V, Async>;
@@ -106,6 +107,9 @@ pub type ManagerValue<T> = crate::ManagerValue<T, Async>;
 /// An array whose methods give futures. See [`ManagerArray`](crate::ManagerArray).
 pub type ManagerArray<T> = crate::ManagerArray<T, Async>;
 
+/// A path into a value whose methods give futures. See [`ValuePath`](crate::ValuePath).
+pub type ValuePath = crate::ValuePath<Async>;
+
 /// A pipeline whose `send` gives a future. See [`Pipeline`](crate::Pipeline).
 pub type Pipeline = crate::Pipeline<Async>;
 
@@ -124,6 +128,7 @@ pub use crate::list::Stream as ListStream;
 pub use crate::pipe::Stream as PipeStream;
 pub use crate::queue::Stream as QueueStream;
 pub use crate::set::Stream as SetStream;
+pub use crate::watch::{DictWatchStream as DictWatch, KeyWatchStream as KeyWatch, ListWatchStream as ListWatch};
 
 /// A call under way.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
@@ -139,7 +144,7 @@ impl Async {
     /// Reaches the server once, so that a wrong path is found out here.
     pub(crate) async fn connect(endpoint: Endpoint) -> Result<Self> {
         let timeout = endpoint.settings.timeout;
-        let driver = Arc::new(Driver::new(endpoint));
+        let driver = Driver::new(endpoint);
         driver.reach().await?;
         Ok(Self { driver, timeout })
     }
@@ -170,11 +175,13 @@ impl Link for Async {
         decode: impl FnOnce(Answer<'_>) -> Result<T> + Send + 'static,
     ) -> BoxFuture<'a, T> {
         let mut arguments = Vec::new();
-        encode(&mut arguments);
+        let ((), needed) = collect(|| encode(&mut arguments));
         let target = target.clone();
         Box::pin(async move {
             let answered = self.answer(row, self.driver.call(row, target.object(), arguments)).await;
-            answered.and_then(|raw| decode(raw.answer())).map_err(|error| error.during(row, &target))
+            // Until here what it refers to was held.
+            drop(needed);
+            answered.and_then(|raw| raw.answer().over(self, decode)).map_err(|error| error.during(row, &target))
         })
     }
 
@@ -216,7 +223,7 @@ impl DirectLink for Async {
                 None => late.clone(),
             });
         }
-        outcomes
+        outcomes.over(self)
     }
 
     fn holder(&self) -> u64 {

@@ -1,31 +1,32 @@
 //! Arguments of a call in their encoded form, before it is known that all could be encoded.
 
 use std::borrow::Borrow;
+use std::sync::Arc;
 
 use manager_protocol::{Encoded, Many, append_value, encode_value};
 use serde::Serialize;
 
 use crate::error::{Error, Reason, Result};
+use crate::reference::{Hold, collect, note_all};
 
-/// One value.
-pub(crate) struct Argument(Result<Vec<u8>>);
+/// One value, and what is held because it refers to it.
+#[derive(Clone)]
+pub(crate) struct Argument(Result<Vec<u8>>, Vec<Arc<Hold>>);
 
 impl Argument {
     pub(crate) fn new<T: Serialize + ?Sized>(value: &T) -> Self {
-        Self(encode_value(value).map_err(cannot_encode))
+        let (bytes, held) = collect(|| encode_value(value));
+        Self(bytes.map_err(cannot_encode), held)
     }
 
     pub(crate) fn get(&self) -> Result<Encoded<'_>> {
+        note_all(&self.1);
         self.0.as_ref().map(Encoded::from).map_err(Clone::clone)
-    }
-
-    pub(crate) fn into_bytes(self) -> Result<Vec<u8>> {
-        self.0
     }
 }
 
-/// Many values, one behind the other in one allocation.
-pub(crate) struct Arguments(Result<Encodings>);
+/// Many values, one behind the other in one allocation, and what is held because they refer to it.
+pub(crate) struct Arguments(Result<Encodings>, Vec<Arc<Hold>>);
 
 #[derive(Default)]
 struct Encodings {
@@ -53,7 +54,8 @@ impl Arguments {
         A: Borrow<T>,
     {
         let mut encodings = Encodings::default();
-        Self(values.into_iter().try_for_each(|value| encodings.push(value.borrow())).map(|()| encodings))
+        let (pushed, held) = collect(|| values.into_iter().try_for_each(|value| encodings.push(value.borrow())));
+        Self(pushed.map(|()| encodings), held)
     }
 
     /// Keys and values by turns.
@@ -69,15 +71,18 @@ impl Arguments {
             encodings.push::<K>(key.borrow())?;
             encodings.push::<V>(value.borrow())
         };
-        Self(entries.into_iter().try_for_each(&mut push).map(|()| encodings))
+        let (pushed, held) = collect(|| entries.into_iter().try_for_each(&mut push));
+        Self(pushed.map(|()| encodings), held)
     }
 
     pub(crate) fn get(&self) -> Result<Many<'_, Encoded<'_>>> {
+        note_all(&self.1);
         let encodings = self.0.as_ref().map_err(Clone::clone)?;
         Ok(Many::new((0..encodings.ends.len()).map(|index| encodings.at(index))))
     }
 
     pub(crate) fn get_pairs(&self) -> Result<Many<'_, (Encoded<'_>, Encoded<'_>)>> {
+        note_all(&self.1);
         let encodings = self.0.as_ref().map_err(Clone::clone)?;
         let pair = |index| (encodings.at(2 * index), encodings.at(2 * index + 1));
         Ok(Many::new((0..encodings.ends.len() / 2).map(pair)))

@@ -25,6 +25,8 @@ use crate::blocking::Blocking;
 use crate::handle::Handle;
 use crate::link::{DirectLink, Link, Target};
 use crate::object::{Object, Sealed};
+use crate::path::ValuePath;
+use crate::reference::references;
 use crate::slice::{Slice, stepped};
 use crate::versioned::VersionedLink;
 
@@ -54,6 +56,8 @@ pub struct ManagerArray<T, L = Blocking> {
     values: PhantomData<fn() -> T>,
 }
 
+references!([T] ManagerArray, Array, "grid", "manager.array(\"grid\", [0; 4])?");
+
 impl<T, L> ManagerArray<T, L> {
     pub(crate) fn new(handle: Handle<L>) -> Self {
         Self { handle, values: PhantomData }
@@ -61,16 +65,16 @@ impl<T, L> ManagerArray<T, L> {
 }
 
 impl<T, L: Link> ManagerArray<T, L> {
-    /// The name that the array was opened by.
+    /// The name that the array was opened by; `None` if it was made without one, or came as a reference.
     ///
     /// ```
     /// # let manager = manager_client::Manager::start()?;
     /// # let grid = manager.array("grid", [0_i64; 4])?;
-    /// assert_eq!(grid.name(), "grid");
+    /// assert_eq!(grid.name(), Some("grid"));
     /// # Ok::<(), manager_client::Error>(())
     /// ```
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> Option<&str> {
         self.handle.name()
     }
 
@@ -166,6 +170,18 @@ where
     pub fn version(&self) -> L::Wait<'_, u64> {
         let encode = |out: &mut Vec<u8>| array::Len {}.encode(out);
         self.handle.link.call(&self.handle.target, array::Len::ROW, encode, |answer| Ok(answer.version))
+    }
+
+    /// The way into the value at an index, which may count from the end: what is inside is read and changed in its place.
+    ///
+    /// ```
+    /// # let manager = manager_client::Manager::start()?;
+    /// let rows = manager.array("rows", [vec![7, 8]])?;
+    /// assert_eq!(rows.at(-1).index(0).add(1)?, 8);
+    /// # Ok::<(), manager_client::Error>(())
+    /// ```
+    pub fn at(&self, index: i64) -> ValuePath<L> {
+        ValuePath::new(&self.handle, &index)
     }
 
     /// The value at an index.
@@ -312,7 +328,7 @@ impl<T, L: Clone> Clone for ManagerArray<T, L> {
 
 impl<T, L> fmt::Debug for ManagerArray<T, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ManagerArray").field(&self.handle.target.name()).finish()
+        f.debug_tuple("ManagerArray").field(&self.handle.target.label()).finish()
     }
 }
 

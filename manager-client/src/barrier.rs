@@ -8,6 +8,7 @@ use crate::blocking::Blocking;
 use crate::common::common;
 use crate::handle::Handle;
 use crate::link::{DirectLink, Link};
+use crate::reference::references;
 
 /// A barrier in the server: those who come wait until all parties are there, and go on together.
 ///
@@ -35,6 +36,7 @@ pub struct ManagerBarrier<L = Blocking> {
     handle: Handle<L>,
 }
 
+references!([] ManagerBarrier, Barrier, "start", "manager.barrier(\"start\", 2)?");
 common!(ManagerBarrier, "start", "start", "manager.barrier(\"start\", 2)?");
 
 /// What one of those has who went through a barrier together.

@@ -141,8 +141,8 @@ impl<T> Queued<T> {
         match &mut state.outcomes {
             None => Err(Error::new(Reason::NotSent)),
             Some(Err(error)) => Err(error.clone()),
-            Some(Ok(outcomes)) => match outcomes.take(self.index) {
-                Some(outcome) => outcome.and_then(self.decode),
+            Some(Ok(outcomes)) => match outcomes.take(self.index, self.decode) {
+                Some(outcome) => outcome,
                 None => Err(Error::new(Reason::NotCommitted)),
             },
         }

@@ -4,16 +4,16 @@
 macro_rules! common {
     ($proxy:ident, $what:literal, $name:literal, $open:literal) => {
         impl<L: $crate::link::Link> $proxy<L> {
-            /// The name that it was opened by.
+            /// The name that it was opened by; `None` if it was made without one, or came as a reference.
             ///
             /// ```
             /// # let manager = manager_client::Manager::start()?;
             #[doc = concat!("let ", $what, " = ", $open, ";")]
-            #[doc = concat!("assert_eq!(", $what, ".name(), \"", $name, "\");")]
+            #[doc = concat!("assert_eq!(", $what, ".name(), Some(\"", $name, "\"));")]
             /// # Ok::<(), manager_client::Error>(())
             /// ```
             #[must_use]
-            pub fn name(&self) -> &str {
+            pub fn name(&self) -> Option<&str> {
                 self.handle.name()
             }
         }
@@ -39,7 +39,7 @@ macro_rules! common {
 
         impl<L> std::fmt::Debug for $proxy<L> {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.debug_tuple(stringify!($proxy)).field(&self.handle.target.name()).finish()
+                f.debug_tuple(stringify!($proxy)).field(&self.handle.target.label()).finish()
             }
         }
     };

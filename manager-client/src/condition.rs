@@ -14,6 +14,7 @@ use crate::handle::Handle;
 use crate::holder::Holder;
 use crate::link::{DirectLink, Link};
 use crate::owned::owned;
+use crate::reference::references;
 
 /// A lock in the server whose owner can wait until another owner notifies it.
 ///
@@ -53,6 +54,7 @@ pub struct ManagerCondition<L = Blocking> {
     holder: Option<Holder>,
 }
 
+references!([] ManagerCondition, Condition, "changed", "manager.condition(\"changed\")?");
 common!(ManagerCondition, "changed", "changed", "manager.condition(\"changed\")?");
 owned!(ManagerCondition, ConditionGuard, "changed", "manager.condition(\"changed\")?", "it is free");
 

@@ -5,6 +5,8 @@
 
 mod conditional;
 mod iter;
+mod life;
+mod wait_for;
 mod whole;
 
 use std::borrow::Borrow;
@@ -19,12 +21,15 @@ use serde::de::DeserializeOwned;
 pub use self::iter::Iter;
 #[cfg(feature = "aio")]
 pub use self::iter::Stream;
+pub use self::life::Ttl;
 use crate::argument::Argument;
 use crate::batch::{Batch, Queue};
 use crate::blocking::Blocking;
 use crate::handle::Handle;
 use crate::link::{DirectLink, Link, Target};
 use crate::object::{Object, Sealed};
+use crate::path::ValuePath;
+use crate::reference::references;
 use crate::versioned::VersionedLink;
 
 /// A dict in the server, shared by every process that opens its name.
@@ -53,6 +58,8 @@ pub struct ManagerDict<K, V, L = Blocking> {
     entries: PhantomData<fn() -> (K, V)>,
 }
 
+references!([K, V] ManagerDict, Dict, "ages", "manager.dict::<String, u64>(\"ages\")?");
+
 impl<K, V, L> ManagerDict<K, V, L> {
     pub(crate) fn new(handle: Handle<L>) -> Self {
         Self { handle, entries: PhantomData }
@@ -60,16 +67,16 @@ impl<K, V, L> ManagerDict<K, V, L> {
 }
 
 impl<K, V, L: Link> ManagerDict<K, V, L> {
-    /// The name that the dict was opened by.
+    /// The name that the dict was opened by; `None` if it was made without one, or came as a reference.
     ///
     /// ```
     /// # let manager = manager_client::Manager::start()?;
     /// # let ages = manager.dict::<String, u64>("ages")?;
-    /// assert_eq!(ages.name(), "ages");
+    /// assert_eq!(ages.name(), Some("ages"));
     /// # Ok::<(), manager_client::Error>(())
     /// ```
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> Option<&str> {
         self.handle.name()
     }
 
@@ -186,6 +193,23 @@ where
     {
         let key = Argument::new(key);
         self.handle.call(|| Ok(dict::Get { key: key.get()? }), |value| value.map(|value| value.decode()).transpose())
+    }
+
+    /// The way into the value under a key: what is inside is read and changed in its place.
+    ///
+    /// ```
+    /// # let manager = manager_client::Manager::start()?;
+    /// let tags = manager.dict::<String, Vec<String>>("tags")?;
+    /// assert_eq!(tags.at("photo").create().push("sea")?, 1);
+    /// assert_eq!(tags.get("photo")?, Some(vec!["sea".to_owned()]));
+    /// # Ok::<(), manager_client::Error>(())
+    /// ```
+    pub fn at<Q>(&self, key: &Q) -> ValuePath<L>
+    where
+        K: Borrow<Q>,
+        Q: Serialize + ?Sized,
+    {
+        ValuePath::new(&self.handle, key)
     }
 
     /// Whether there is such a key.
@@ -338,7 +362,7 @@ impl<K, V, L: Clone> Clone for ManagerDict<K, V, L> {
 
 impl<K, V, L> fmt::Debug for ManagerDict<K, V, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ManagerDict").field(&self.handle.target.name()).finish()
+        f.debug_tuple("ManagerDict").field(&self.handle.target.label()).finish()
     }
 }
 

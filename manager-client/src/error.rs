@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use manager_protocol::{Code, Effect, Row};
 
-use crate::link::Target;
+use crate::link::{Label, Target};
 
 /// The result of a call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -31,7 +31,7 @@ struct Inner {
 #[derive(Clone)]
 struct Attempted {
     operation: &'static str,
-    object: Option<Arc<str>>,
+    object: Option<Label>,
 }
 
 #[derive(Clone)]
@@ -115,7 +115,7 @@ impl Error {
     /// For implementers of [`Link`](crate::Link).
     #[must_use]
     pub fn during(mut self, row: Row, target: &Target) -> Self {
-        self.0.attempted.get_or_insert_with(|| Attempted { operation: row.name, object: target.name().cloned() });
+        self.0.attempted.get_or_insert_with(|| Attempted { operation: row.name, object: target.label().cloned() });
         self
     }
 
@@ -295,7 +295,7 @@ impl fmt::Display for Error {
 impl fmt::Display for Attempted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.operation)?;
-        self.object.as_ref().map_or(Ok(()), |object| write!(f, " on {object:?}"))
+        self.object.as_ref().map_or(Ok(()), |object| write!(f, " on {object}"))
     }
 }
 

@@ -9,6 +9,7 @@ use crate::common::common;
 use crate::error::Result;
 use crate::handle::{Handle, late};
 use crate::link::{DirectLink, Link};
+use crate::reference::references;
 
 /// A flag in the server that all who open its name can set and wait for.
 ///
@@ -32,6 +33,7 @@ pub struct ManagerEvent<L = Blocking> {
     handle: Handle<L>,
 }
 
+references!([] ManagerEvent, Event, "ready", "manager.event(\"ready\")?");
 common!(ManagerEvent, "ready", "ready", "manager.event(\"ready\")?");
 
 impl<L: Link> ManagerEvent<L> {

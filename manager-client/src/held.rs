@@ -74,7 +74,7 @@ impl<L: DirectLink, O: Operation + 'static> Held<L, O> {
             let Handle { link, target } = &held.handle;
             let encode = |out: &mut Vec<u8>| out.extend_from_slice(&arguments);
             let answered = L::future(link.call(target, P::ROW, encode, |answer| Ok(Raw::from(answer)))).await;
-            let outcome = answered.and_then(|raw| raw.reply::<P>().and_then(decode));
+            let outcome = answered.and_then(|raw| raw.read::<P, T>(decode));
             let outcome = outcome.map_err(|error| error.during(P::ROW, target));
             held.is_held = false;
             outcome
@@ -100,6 +100,6 @@ impl<L: DirectLink, O: Operation + 'static> Drop for Held<L, O> {
 
 impl<L: DirectLink, O: Operation + 'static> fmt::Debug for Held<L, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Held").field(&self.handle.target.name()).field(&self.number).finish()
+        f.debug_tuple("Held").field(&self.handle.target.label()).field(&self.number).finish()
     }
 }

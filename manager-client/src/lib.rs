@@ -46,6 +46,84 @@
 //! wait; if it does not answer, the call fails ten seconds later. Over an async link, dropping the future
 //! of a wait cancels it, and gives back what it may have got.
 //!
+//! # Objects in objects
+//!
+//! A proxy can be stored in another object, also deep inside a value: what is read there is a live proxy of the
+//! same object. Objects for that need no name: [`new_list`](Manager::new_list), [`new_dict`](Manager::new_dict) and
+//! so on make them. They live as long as a process has a proxy, or a stored value refers to them.
+//!
+//! ```
+//! use manager_client::{Manager, ManagerList};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Order {
+//!     customer: String,
+//!     items: ManagerList<String>,
+//! }
+//!
+//! let manager = Manager::start()?;
+//! let orders = manager.dict::<u64, Order>("orders")?;
+//! orders.set(&1, &Order { customer: "ann".to_owned(), items: manager.new_list()? })?;
+//!
+//! // In whichever process.
+//! let order = orders.get(&1)?.expect("it was set");
+//! order.items.push("apples")?;
+//! assert_eq!(orders.get(&1)?.expect("it was set").items.len()?, 1);
+//! # Ok::<(), manager_client::Error>(())
+//! ```
+//!
+//! Outside of the server an object is named by its [`Reference`], which is plain text and keeps nothing alive;
+//! [`resolve`](Manager::resolve) makes a proxy of it. A forked child can use the proxies of its parent, but only
+//! the parent keeps their objects.
+//!
+//! # Inside values
+//!
+//! A value may be as deep as one likes, and a part of it can be read and changed where it is: `at` of dicts,
+//! lists, arrays and values begins a [path](ValuePath) into it. Several processes may change different parts at
+//! once, and none undoes what another did.
+//!
+//! ```
+//! # let manager = manager_client::Manager::start()?;
+//! use std::collections::BTreeMap;
+//!
+//! let carts = manager.dict::<String, BTreeMap<String, u64>>("carts")?;
+//! carts.at("ann").field("apples").create().add(2_u64)?;
+//! carts.at("ann").field("apples").add(1_u64)?;
+//! assert_eq!(carts.at("ann").field("apples").get()?, Some(3));
+//! # Ok::<(), manager_client::Error>(())
+//! ```
+//!
+//! # Entries that end
+//!
+//! An entry of a dict can be given [a time to live](ManagerDict::insert_with_ttl), or
+//! [live as long as the session](ManagerDict::insert_for_session) of the process that puts it there: so a dict is a
+//! registry of those who are there.
+//!
+//! # Changes
+//!
+//! Who wants to know when something changes need not ask again and again. [`wait_for`](ManagerDict::wait_for)
+//! waits [until](Until) a value is as wanted; dicts and lists can be [watched](ManagerDict::watch), and so can
+//! [one key](ManagerDict::watch_key). A watch tells all that is there, and then each change once and in order;
+//! if some were missed it says so, and tells all anew.
+//!
+//! ```
+//! # let manager = manager_client::Manager::start()?;
+//! use std::collections::HashMap;
+//!
+//! let stock = manager.dict::<String, u64>("stock")?;
+//! stock.set("apples", &3)?;
+//! let mut mine = HashMap::new();
+//! for update in stock.watch() {
+//!     update?.apply_to(&mut mine);
+//!     if mine["apples"] >= 5 {
+//!         break;
+//!     }
+//!     stock.add("apples", 1)?;
+//! }
+//! # Ok::<(), manager_client::Error>(())
+//! ```
+//!
 //! # Features
 //! - `aio` (default): the async proxies, on tokio.
 //! - `embedded` (default): [`Manager::start`].
@@ -88,9 +166,11 @@ mod open;
 mod options;
 mod owned;
 mod pages;
+mod path;
 mod pipe;
 mod pipeline;
 mod queue;
+mod reference;
 mod request;
 mod retry;
 mod rlock;
@@ -103,11 +183,13 @@ mod slice;
 mod swap;
 mod taken;
 mod transaction;
+mod until;
 mod update;
 mod value;
 mod versioned;
 #[cfg(test)]
 mod waiting;
+mod watch;
 
 pub use array::{Iter as ArrayIter, ManagerArray};
 pub use barrier::{BarrierPass, ManagerBarrier};
@@ -115,7 +197,7 @@ pub use batch::{Batch, Pending, Queue};
 pub use blocking::Blocking;
 pub use calls::{Call, Calls, Outcomes};
 pub use condition::{ConditionGuard, ManagerCondition};
-pub use dict::{Iter as DictIter, ManagerDict};
+pub use dict::{Iter as DictIter, ManagerDict, Ttl};
 pub use error::{Error, Result};
 pub use event::ManagerEvent;
 pub use holder::Holder;
@@ -133,17 +215,23 @@ pub use namespace::ManagerNamespace;
 pub use number::Number;
 pub use object::Object;
 pub use options::Options;
+pub use path::ValuePath;
 pub use pipe::{Messages as PipeMessages, PipeEnd, PipeEnds, PipeReceiver, PipeSender, PipeTicket};
 pub use pipeline::Pipeline;
 pub use queue::{Iter as QueueIter, Lease, ManagerQueue, QueueOptions};
+pub use reference::{Proxy, Reference};
 pub use rlock::ManagerRLock;
 pub use semaphore::{ManagerSemaphore, Permit, SemaphoreOptions};
 pub use set::{Iter as SetIter, ManagerSet};
 pub use slice::Slice;
 pub use swap::Swap;
 pub use transaction::{Attempt, ReadLink, Transaction};
+pub use until::Until;
 pub use value::ManagerValue;
 pub use versioned::{Versioned, VersionedLink};
+pub use watch::{
+    DictChange, DictUpdate, DictWatch, KeyUpdate, KeyWatch, ListChange, ListUpdate, ListWatch, UpdateTarget, Watch,
+};
 
 /// The programs in the README compile, and those that need no daemon run.
 #[cfg(all(doctest, feature = "aio", feature = "embedded"))]

@@ -26,6 +26,8 @@ use crate::blocking::Blocking;
 use crate::handle::Handle;
 use crate::link::{DirectLink, Link, Target};
 use crate::object::{Object, Sealed};
+use crate::path::ValuePath;
+use crate::reference::references;
 use crate::slice::{Slice, stepped};
 use crate::versioned::VersionedLink;
 
@@ -56,6 +58,8 @@ pub struct ManagerList<T, L = Blocking> {
     values: PhantomData<fn() -> T>,
 }
 
+references!([T] ManagerList, List, "todo", "manager.list::<String>(\"todo\")?");
+
 impl<T, L> ManagerList<T, L> {
     pub(crate) fn new(handle: Handle<L>) -> Self {
         Self { handle, values: PhantomData }
@@ -63,16 +67,16 @@ impl<T, L> ManagerList<T, L> {
 }
 
 impl<T, L: Link> ManagerList<T, L> {
-    /// The name that the list was opened by.
+    /// The name that the list was opened by; `None` if it was made without one, or came as a reference.
     ///
     /// ```
     /// # let manager = manager_client::Manager::start()?;
     /// # let todo = manager.list::<String>("todo")?;
-    /// assert_eq!(todo.name(), "todo");
+    /// assert_eq!(todo.name(), Some("todo"));
     /// # Ok::<(), manager_client::Error>(())
     /// ```
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> Option<&str> {
         self.handle.name()
     }
 
@@ -169,6 +173,19 @@ where
     pub fn version(&self) -> L::Wait<'_, u64> {
         let encode = |out: &mut Vec<u8>| list::Len {}.encode(out);
         self.handle.link.call(&self.handle.target, list::Len::ROW, encode, |answer| Ok(answer.version))
+    }
+
+    /// The way into the value at an index, which may count from the end: what is inside is read and changed in its place.
+    ///
+    /// ```
+    /// # let manager = manager_client::Manager::start()?;
+    /// let rows = manager.list::<Vec<i64>>("rows")?;
+    /// rows.push([7, 8].as_slice())?;
+    /// assert_eq!(rows.at(-1).index(0).add(1)?, 8);
+    /// # Ok::<(), manager_client::Error>(())
+    /// ```
+    pub fn at(&self, index: i64) -> ValuePath<L> {
+        ValuePath::new(&self.handle, &index)
     }
 
     /// The value at an index.
@@ -428,7 +445,7 @@ impl<T, L: Clone> Clone for ManagerList<T, L> {
 
 impl<T, L> fmt::Debug for ManagerList<T, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ManagerList").field(&self.handle.target.name()).finish()
+        f.debug_tuple("ManagerList").field(&self.handle.target.label()).finish()
     }
 }
 

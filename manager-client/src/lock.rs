@@ -18,6 +18,7 @@ use crate::handle::Handle;
 use crate::holder::Holder;
 use crate::link::{DirectLink, Link};
 use crate::owned::owned;
+use crate::reference::references;
 
 /// A lock in the server: one of all who open its name has it at a time.
 ///
@@ -52,6 +53,7 @@ pub struct ManagerLock<L = Blocking> {
     holder: Option<Holder>,
 }
 
+references!([] ManagerLock, Lock, "lock", "manager.lock(\"report\")?");
 common!(ManagerLock, "lock", "report", "manager.lock(\"report\")?");
 owned!(ManagerLock, LockGuard, "lock", "manager.lock(\"report\")?", "it is free");
 

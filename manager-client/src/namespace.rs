@@ -12,6 +12,7 @@ use crate::dict::ManagerDict;
 use crate::handle::Handle;
 use crate::link::{Link, Target};
 use crate::object::{Object, Sealed};
+use crate::reference::references;
 
 /// Named values of any types in the server, shared by every process that opens its name.
 ///
@@ -40,6 +41,7 @@ pub struct ManagerNamespace<L = Blocking> {
     handle: Handle<L>,
 }
 
+references!([] ManagerNamespace, Dict, "settings", "manager.namespace(\"settings\")?");
 common!(ManagerNamespace, "settings", "settings", "manager.namespace(\"settings\")?");
 
 impl<L: Link> ManagerNamespace<L> {

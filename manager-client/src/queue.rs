@@ -30,6 +30,7 @@ use crate::error::Result;
 use crate::handle::{Handle, late};
 use crate::link::{DirectLink, Link};
 use crate::pipeline::Pipeline;
+use crate::reference::references;
 use crate::versioned::VersionedLink;
 
 /// A queue in the server, shared by every process that opens its name.
@@ -67,21 +68,23 @@ pub struct ManagerQueue<T, L = Blocking> {
     items: PhantomData<fn() -> T>,
 }
 
+references!([T] ManagerQueue, Queue, "jobs", "manager.queue::<String>(\"jobs\")?");
+
 impl<T, L: Link> ManagerQueue<T, L> {
     pub(crate) fn new(handle: Handle<L>) -> Self {
         Self { handle, lease: None, items: PhantomData }
     }
 
-    /// The name that the queue was opened by.
+    /// The name that the queue was opened by; `None` if it was made without one, or came as a reference.
     ///
     /// ```
     /// # let manager = manager_client::Manager::start()?;
     /// # let jobs = manager.queue::<String>("jobs")?;
-    /// assert_eq!(jobs.name(), "jobs");
+    /// assert_eq!(jobs.name(), Some("jobs"));
     /// # Ok::<(), manager_client::Error>(())
     /// ```
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> Option<&str> {
         self.handle.name()
     }
 
@@ -348,6 +351,6 @@ impl<T, L: Clone> Clone for ManagerQueue<T, L> {
 
 impl<T, L> fmt::Debug for ManagerQueue<T, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ManagerQueue").field(&self.handle.target.name()).finish()
+        f.debug_tuple("ManagerQueue").field(&self.handle.target.label()).finish()
     }
 }

@@ -12,6 +12,7 @@ use crate::holder::Holder;
 use crate::link::{DirectLink, Link};
 use crate::lock::{LockGuard, take};
 use crate::owned::owned;
+use crate::reference::references;
 
 /// A lock in the server that its owner may acquire again, and lets go with the last guard.
 ///
@@ -41,6 +42,7 @@ pub struct ManagerRLock<L = Blocking> {
     holder: Option<Holder>,
 }
 
+references!([] ManagerRLock, Lock, "rlock", "manager.rlock(\"settings\")?");
 common!(ManagerRLock, "rlock", "settings", "manager.rlock(\"settings\")?");
 owned!(ManagerRLock, LockGuard, "rlock", "manager.rlock(\"settings\")?", "nobody else has it");
 

@@ -87,7 +87,7 @@ impl Scripted {
         self.note(row, arguments, Some(self.timeout), insisted);
         let next = self.script.lock().unwrap().answers.pop_front();
         let outcome = match next {
-            Some(Ok(result)) => decode(Answer { version: 1, result: &result }),
+            Some(Ok(result)) => Answer::new(1, &result).over(&self, decode),
             Some(Err(code)) => Err(manager_protocol::Error::new(code, "refused").into()),
             None => pending().await,
         };

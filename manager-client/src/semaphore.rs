@@ -12,6 +12,7 @@ use crate::common::common;
 use crate::error::Result;
 use crate::handle::{Handle, late};
 use crate::link::{DirectLink, Link};
+use crate::reference::references;
 
 /// A semaphore in the server: so many of all who open its name may go on at a time.
 ///
@@ -40,6 +41,7 @@ pub struct ManagerSemaphore<L = Blocking> {
     handle: Handle<L>,
 }
 
+references!([] ManagerSemaphore, Semaphore, "downloads", "manager.semaphore(\"downloads\", 2)?");
 common!(ManagerSemaphore, "downloads", "downloads", "manager.semaphore(\"downloads\", 2)?");
 
 /// What a semaphore is to be like. See [`Manager::semaphore_with`](crate::Manager::semaphore_with).

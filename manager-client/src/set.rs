@@ -27,6 +27,7 @@ use crate::blocking::Blocking;
 use crate::handle::Handle;
 use crate::link::{DirectLink, Link, Target};
 use crate::object::{Object, Sealed};
+use crate::reference::references;
 use crate::versioned::VersionedLink;
 
 /// A set in the server, shared by every process that opens its name.
@@ -57,6 +58,8 @@ pub struct ManagerSet<T, L = Blocking> {
     values: PhantomData<fn() -> T>,
 }
 
+references!([T] ManagerSet, Set, "tags", "manager.set::<String>(\"tags\")?");
+
 impl<T, L> ManagerSet<T, L> {
     pub(crate) fn new(handle: Handle<L>) -> Self {
         Self { handle, values: PhantomData }
@@ -64,16 +67,16 @@ impl<T, L> ManagerSet<T, L> {
 }
 
 impl<T, L: Link> ManagerSet<T, L> {
-    /// The name that the set was opened by.
+    /// The name that the set was opened by; `None` if it was made without one, or came as a reference.
     ///
     /// ```
     /// # let manager = manager_client::Manager::start()?;
     /// # let tags = manager.set::<String>("tags")?;
-    /// assert_eq!(tags.name(), "tags");
+    /// assert_eq!(tags.name(), Some("tags"));
     /// # Ok::<(), manager_client::Error>(())
     /// ```
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> Option<&str> {
         self.handle.name()
     }
 
@@ -263,7 +266,7 @@ impl<T, L: Clone> Clone for ManagerSet<T, L> {
 
 impl<T, L> fmt::Debug for ManagerSet<T, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ManagerSet").field(&self.handle.target.name()).finish()
+        f.debug_tuple("ManagerSet").field(&self.handle.target.label()).finish()
     }
 }
 

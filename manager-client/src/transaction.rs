@@ -143,7 +143,7 @@ impl<L: DirectLink> Transaction<L> {
         let decode = move |answer: Answer<'_>| {
             let mut outcomes = Outcomes::new(len);
             for (index, step) in answer.reply::<manager::Transaction<'_>>()?.enumerate() {
-                outcomes.answer(index, Answer { version: step.version, result: &step.result.0 });
+                outcomes.answer(index, Answer { version: step.version, result: &step.result.0, ..answer });
             }
             Ok(outcomes)
         };

@@ -1,5 +1,7 @@
 //! The value: a proxy for a cell that lives in the server and holds one value.
 
+mod wait_for;
+
 use std::borrow::Borrow;
 use std::fmt;
 use std::marker::PhantomData;
@@ -16,6 +18,8 @@ use crate::handle::Handle;
 use crate::link::{DirectLink, Link, Target};
 use crate::number::{Number, sum};
 use crate::object::{Object, Sealed};
+use crate::path::ValuePath;
+use crate::reference::references;
 use crate::swap::{Swap, current};
 use crate::update::update;
 use crate::versioned::VersionedLink;
@@ -44,6 +48,8 @@ pub struct ManagerValue<T, L = Blocking> {
     values: PhantomData<fn() -> T>,
 }
 
+references!([T] ManagerValue, Value, "progress", "manager.value(\"progress\", &0_u64)?");
+
 impl<T, L> ManagerValue<T, L> {
     pub(crate) fn new(handle: Handle<L>) -> Self {
         Self { handle, values: PhantomData }
@@ -51,16 +57,16 @@ impl<T, L> ManagerValue<T, L> {
 }
 
 impl<T, L: Link> ManagerValue<T, L> {
-    /// The name that the value was opened by.
+    /// The name that the value was opened by; `None` if it was made without one, or came as a reference.
     ///
     /// ```
     /// # let manager = manager_client::Manager::start()?;
     /// # let progress = manager.value("progress", &0_u64)?;
-    /// assert_eq!(progress.name(), "progress");
+    /// assert_eq!(progress.name(), Some("progress"));
     /// # Ok::<(), manager_client::Error>(())
     /// ```
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> Option<&str> {
         self.handle.name()
     }
 
@@ -128,6 +134,20 @@ where
     #[doc(alias("value", "load"))]
     pub fn get(&self) -> L::Wait<'_, T> {
         self.handle.call(|| Ok(value::Get {}), |value| value.decode())
+    }
+
+    /// The way into the value: what is inside is read and changed in its place.
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    ///
+    /// # let manager = manager_client::Manager::start()?;
+    /// let point = manager.value("point", &BTreeMap::from([("x".to_owned(), 1), ("y".to_owned(), 2)]))?;
+    /// assert_eq!(point.at().field("x").add(5)?, 6);
+    /// # Ok::<(), manager_client::Error>(())
+    /// ```
+    pub fn at(&self) -> ValuePath<L> {
+        ValuePath::new(&self.handle, &())
     }
 
     /// Puts something else there.
@@ -274,7 +294,7 @@ impl<T, L: Clone> Clone for ManagerValue<T, L> {
 
 impl<T, L> fmt::Debug for ManagerValue<T, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ManagerValue").field(&self.handle.target.name()).finish()
+        f.debug_tuple("ManagerValue").field(&self.handle.target.label()).finish()
     }
 }
 

@@ -249,7 +249,7 @@ impl<L: DirectLink> ConditionGuard<L> {
 
 impl<L: DirectLink> fmt::Debug for ConditionGuard<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.held.handle().target.name();
+        let name = self.held.handle().target.label();
         f.debug_struct("ConditionGuard").field("condition", &name).field("token", &self.grant.token).finish()
     }
 }

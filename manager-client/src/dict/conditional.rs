@@ -11,9 +11,10 @@ use crate::argument::{Argument, Arguments, cannot_decode, many};
 use crate::error::Result;
 use crate::link::{DirectLink, Link};
 use crate::number::{Number, sum};
+use crate::reference::{Kept, Origin, within};
 use crate::retry::Retry;
 use crate::swap::Swap;
-use crate::update::{encoded, kept, swap_until_done};
+use crate::update::swap_until_done;
 
 impl<K, V, L> ManagerDict<K, V, L>
 where
@@ -160,11 +161,20 @@ where
         L::run(async move {
             let key = key.get()?;
             let found = self.handle.raw(dict::Get { key: key.clone() }).await?;
-            let old = found.reply::<dict::Get<'_>>()?.map(kept);
-            let swap = |expected, new| dict::CompareAndSet { key: key.clone(), expected, new };
-            let change = |old: &Option<Encoded<'_>>| change_encoded(&mut change, old.as_ref());
-            let new = swap_until_done(&self.handle, old, |current| Ok(current.map(kept)), swap, change).await?;
-            new.map(|new| new.decode()).transpose().map_err(cannot_decode)
+            let old = found.reply::<dict::Get<'_>>()?.map(|value| Kept::new(&value, found.origin()));
+            let current = |current: Option<Encoded<'_>>, origin: Option<&Origin>| {
+                Ok(current.map(|value| Kept::new(&value, origin)))
+            };
+            let swap = |expected: Option<Kept>, new: Option<Kept>| {
+                let encoded = |value: Option<Kept>| value.map(|value| value.encoded());
+                dict::CompareAndSet { key: key.clone(), expected: encoded(expected), new: encoded(new) }
+            };
+            let change = |old: &Option<Kept>| {
+                let old = old.as_ref().map(Kept::decode).transpose()?;
+                change(old).map(|new| Kept::encode(&new, &self.handle.link)).transpose()
+            };
+            let new = swap_until_done(&self.handle, old, current, swap, change).await?;
+            new.map(|new| new.decode()).transpose()
         })
     }
 
@@ -193,10 +203,8 @@ where
             let mut after = None;
             loop {
                 let found = self.handle.raw(dict::Page { after, limit: PAGE, backward: false }).await?;
-                let (unwanted, next) = {
-                    let page = found.reply::<dict::Page>()?;
-                    (unwanted(&mut keep, page.entries)?, page.next)
-                };
+                let judge = |page: dict::PageReply<'_>| Ok((unwanted(&mut keep, page.entries)?, page.next));
+                let (unwanted, next) = found.read::<dict::Page, _>(judge)?;
                 self.remove_unwanted(unwanted, found.version, &mut keep).await?;
                 match next {
                     Some(next) => after = Some(next),
@@ -223,21 +231,14 @@ where
             retry.pause::<dict::RemoveIfVersion<'_>>(&self.handle.target).await?;
             let found = self.handle.raw(dict::GetMany { keys: many(&keys) }).await?;
             version = found.version;
-            let values = found.reply::<dict::GetMany<'_>>()?;
-            let entries = keys.iter().zip(values).filter_map(|(key, value)| Some((Encoded::from(key), value?)));
-            keys = unwanted(keep, entries)?;
+            keys = within(found.answer(), |answer| {
+                let values = answer.reply::<dict::GetMany<'_>>()?;
+                let entries = keys.iter().zip(values).filter_map(|(key, value)| Some((Encoded::from(key), value?)));
+                unwanted(keep, entries)
+            })?;
         }
         Ok(())
     }
-}
-
-/// Applies the closure between decoding and encoding.
-fn change_encoded<V: Serialize + DeserializeOwned>(
-    change: &mut impl FnMut(Option<V>) -> Option<V>,
-    old: Option<&Encoded<'_>>,
-) -> Result<Option<Encoded<'static>>> {
-    let old = old.map(Encoded::decode).transpose().map_err(cannot_decode)?;
-    change(old).map(|new| encoded(&new)).transpose()
 }
 
 /// The keys of the entries that the closure does not keep.

@@ -41,7 +41,7 @@ impl Error {
         self.code() == Some(Code::Conflict)
     }
 
-    /// Whether the object was deleted.
+    /// Whether the object was deleted, or went because nothing referred to it any more.
     #[must_use]
     pub fn is_no_such_object(&self) -> bool {
         self.code() == Some(Code::NoSuchObject)
@@ -123,6 +123,24 @@ impl Error {
     #[must_use]
     pub fn is_in_use(&self) -> bool {
         self.code() == Some(Code::InUse)
+    }
+
+    /// Whether a reference was to an object of another server, or of an earlier run of this one.
+    #[must_use]
+    pub fn is_foreign_reference(&self) -> bool {
+        self.code() == Some(Code::ForeignReference)
+    }
+
+    /// Whether a path did not fit the value: a step, or the operation, is for something else than is there.
+    #[must_use]
+    pub fn is_path_mismatch(&self) -> bool {
+        self.code() == Some(Code::PathMismatch)
+    }
+
+    /// Whether no watch of the session has the number: it has ended, perhaps with a session before.
+    #[must_use]
+    pub fn is_no_such_watch(&self) -> bool {
+        self.code() == Some(Code::NoSuchWatch)
     }
 
     /// Whether the call was cancelled.

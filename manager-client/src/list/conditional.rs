@@ -11,6 +11,7 @@ use crate::argument::{Argument, Arguments, cannot_decode, slices};
 use crate::error::Result;
 use crate::link::{DirectLink, Link};
 use crate::number::{Number, sum};
+use crate::reference::within;
 use crate::retry::Retry;
 use crate::swap::{Swap, current};
 use crate::update::update;
@@ -201,7 +202,7 @@ where
             loop {
                 let found = self.handle.raw(list::Values {}).await?;
                 let mut values: Vec<Encoded<'_>> = found.reply::<list::Values>()?.collect();
-                if !change(&mut values)? {
+                if !within(found.answer(), |_| change(&mut values))? {
                     return Ok(());
                 }
                 let operation = list::ReplaceIfVersion { values: slices(&values), version: found.version };

@@ -86,7 +86,7 @@ impl<L: DirectLink> LockGuard<L> {
 
 impl<L: DirectLink> fmt::Debug for LockGuard<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.held.handle().target.name();
+        let name = self.held.handle().target.label();
         f.debug_struct("LockGuard").field("lock", &name).field("token", &self.grant.token).finish()
     }
 }

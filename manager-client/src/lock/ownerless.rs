@@ -10,6 +10,7 @@ use crate::common::common;
 use crate::error::Result;
 use crate::handle::{Handle, late};
 use crate::link::{DirectLink, Link};
+use crate::reference::references;
 
 /// A lock in the server that nobody owns: one may acquire it and another let it go.
 ///
@@ -34,6 +35,7 @@ pub struct OwnerlessLock<L = Blocking> {
     handle: Handle<L>,
 }
 
+references!([] OwnerlessLock, Lock, "turn", "manager.ownerless_lock(\"turn\")?");
 common!(OwnerlessLock, "turn", "turn", "manager.ownerless_lock(\"turn\")?");
 
 impl<L: Link> OwnerlessLock<L> {

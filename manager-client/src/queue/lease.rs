@@ -270,6 +270,6 @@ impl<T, L: DirectLink> fmt::Debug for Lease<T, L> {
     /// Without the item: values never reach a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Handle { target, .. } = self.held.handle();
-        f.debug_struct("Lease").field("queue", &target.name()).field("deliveries", &self.deliveries).finish()
+        f.debug_struct("Lease").field("queue", &target.label()).field("deliveries", &self.deliveries).finish()
     }
 }

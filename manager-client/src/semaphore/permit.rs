@@ -64,6 +64,6 @@ impl<L: DirectLink> Permit<L> {
 
 impl<L: DirectLink> fmt::Debug for Permit<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Permit").field(&self.held.handle().target.name()).finish()
+        f.debug_tuple("Permit").field(&self.held.handle().target.label()).finish()
     }
 }
