@@ -169,6 +169,59 @@ fn sorted(lines: &str) -> Vec<&str> {
     lines
 }
 
+#[test]
+fn nested_jobs_are_changed_in_their_places() {
+    let printed = stdout(example("nested").args(["--workers", "3"]).output().unwrap());
+    let job = |name: &str| format!("    {name}: Done, 3 steps, 33 minutes");
+    let expected = [
+        "kitchen".to_owned(),
+        job("wash up"),
+        job("cook"),
+        "garden".to_owned(),
+        job("mow"),
+        job("water"),
+        job("rake"),
+        "check: no step was lost: true".to_owned(),
+    ];
+    assert_eq!(printed.lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn live_workers_are_those_that_live() {
+    let printed = stdout(example("live_workers").args(["--workers", "4"]).output().unwrap());
+    let expected = ["alive: 0, 1, 2, 3", "worker 1 is killed; alive: 0, 2, 3", "the others have ended; alive: nobody"];
+    assert_eq!(printed.lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn watch_shows_each_change_once() {
+    let printed = stdout(example("watch").output().unwrap());
+    let expected = [
+        "version 1",
+        "    apples: 3",
+        "    pears: 5",
+        "version 2: apples: 2",
+        "version 3: plums: 12",
+        "version 4: no pears any more",
+        "version 5: apples: 0",
+        "version 6: the shop is closed",
+        "the map that was kept is like the dict: true",
+    ];
+    assert_eq!(printed.lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn config_reload_reaches_every_worker() {
+    let printed = stdout(example("config_reload").args(["--workers", "3"]).output().unwrap());
+    let expected = [
+        "revision 1: log level info, 100 connections; 3 workers apply it",
+        "revision 2: log level debug, 100 connections; 3 workers apply it",
+        "revision 3: log level warn, 250 connections; 3 workers apply it",
+        "the configuration is removed, and all workers have ended",
+    ];
+    assert_eq!(printed.lines().collect::<Vec<_>>(), expected);
+}
+
 /// The number between what a line begins and ends with.
 fn between(line: &str, before: &str, after: &str) -> u64 {
     let number = line.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
