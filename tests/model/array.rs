@@ -7,6 +7,7 @@ use proptest::sample::select;
 use super::generate::{change, common, delta, index, orderly, part, value};
 use super::list::ListModel;
 use super::operation::{Change, ListOperation, Outcome, Part, Reply};
+use super::path::path_operation;
 use super::value::Value;
 
 /// An operation on an array.
@@ -36,6 +37,7 @@ pub(super) fn array_operation(in_transaction: bool) -> BoxedStrategy<ArrayOperat
         1 => select(common()).prop_map(List::Count),
         2 => (index(), delta()).prop_map(|(index, delta)| List::Add(index, delta)),
         2 => (index(), value(), value()).prop_map(|(index, old, new)| List::CompareAndSet(index, old, new)),
+        3 => (index(), path_operation()).prop_map(|(index, operation)| List::At(index, operation)),
     ];
     let one = prop_oneof![value(), orderly()];
     let off = prop_oneof![8 => Just(0_isize), 1 => Just(1), 1 => Just(-1)];
@@ -71,6 +73,10 @@ impl ArrayModel {
             ArrayOperation::Set(index, value) => self.as_list(&ListOperation::Set(*index, value.clone())),
             ArrayOperation::UpdateWith(index, change) => {
                 self.as_list(&ListOperation::UpdateWith(*index, change.clone()))
+            }
+            ArrayOperation::AsList(ListOperation::At(index, operation)) if operation.removes_the_whole() => {
+                self.0.position(*index)?;
+                Err(Code::PathMismatch)
             }
             ArrayOperation::AsList(operation) => self.as_list(operation),
             ArrayOperation::Swap(first, second) => {

@@ -1,9 +1,11 @@
 //! The operations of a value of the manager, as data, and their model: a cell.
 
+use manager_protocol::Code;
 use proptest::prelude::*;
 
 use super::generate::{change, delta, value};
 use super::operation::{Change, Delta, Outcome, Reply};
+use super::path::{Becomes, PathOperation, path_operation};
 use super::value::Value;
 
 /// An operation on a cell.
@@ -14,6 +16,8 @@ pub(super) enum CellOperation {
     Replace(Value),
     Add(Delta),
     CompareAndSet(Value, Value),
+    /// On what is inside.
+    At(PathOperation),
     /// Made of several calls, so no part of a transaction.
     UpdateWith(Change),
 }
@@ -28,6 +32,7 @@ pub(super) fn cell_operation(in_transaction: bool) -> BoxedStrategy<CellOperatio
         2 => value().prop_map(Op::Replace),
         3 => delta().prop_map(Op::Add),
         3 => (value(), value()).prop_map(|(expected, new)| Op::CompareAndSet(expected, new)),
+        8 => path_operation().prop_map(Op::At),
         several_calls_weight => change().prop_map(Op::UpdateWith),
     ]
     .boxed()
@@ -62,6 +67,14 @@ impl CellModel {
                 let sum = old.plus(&delta.value(), delta.bounds())?;
                 let reply = delta.reply(&sum);
                 (sum, reply)
+            }
+            CellOperation::At(operation) => {
+                operation.judge()?;
+                match operation.apply(Some(&old))? {
+                    (Becomes::Same, reply) => return Ok(reply),
+                    (Becomes::Value(new), reply) => (new, reply),
+                    (Becomes::Gone, _) => return Err(Code::PathMismatch),
+                }
             }
             CellOperation::UpdateWith(change) => {
                 let new = change.apply_to_item(old);

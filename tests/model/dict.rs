@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use manager_protocol::Code;
 
 use super::operation::{DictOperation, Outcome, Reply};
+use super::path::Becomes;
 use super::value::{Key, Value};
 
 /// What a dict must hold.
@@ -131,6 +132,17 @@ impl DictModel {
             DictOperation::RemoveIfVersion(keys, version) => {
                 let remove = |key: &Key| self.is_unchanged_since(key, *version) && self.take(key).is_some();
                 Ok(Reply::Bools(judge_all(keys)?.iter().map(remove).collect()))
+            }
+            DictOperation::At(key, operation) => {
+                operation.judge()?;
+                let key = judge(key)?;
+                let (becomes, reply) = operation.apply(self.value(&key).as_ref())?;
+                match becomes {
+                    Becomes::Same => {}
+                    Becomes::Value(new) => self.replace(key, Some(new))?,
+                    Becomes::Gone => self.replace(key, None)?,
+                }
+                Ok(reply)
             }
             DictOperation::UpdateWith(key, change) => {
                 let key = judge(key)?;

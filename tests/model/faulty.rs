@@ -10,8 +10,9 @@ use super::array::ArrayOperation;
 use super::cell::CellOperation;
 use super::machine::{Over, System, difference_after};
 use super::operation::{DictOperation, ListOperation, Reply};
+use super::path::{Action, Step};
 use super::set::SetOperation;
-use super::world::{Empty, From, Object, Operation, Seen, Transition, World};
+use super::world::{Beginning, Empty, From, Nested, Object, Operation, Seen, Transition, World};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
@@ -31,6 +32,14 @@ enum Fault {
     SwapsBlindly,
     /// A slice of an array is filled from the wrong end.
     SetsSlicesBackwards,
+    /// What is missing on a path is made though it may not be.
+    AlwaysCreates,
+    /// On a path, -1 is the first element.
+    CountsFromTheWrongEnd,
+    /// What is removed from inside of a value stays there.
+    KeepsWhatItRemoves,
+    /// What changes nothing inside of a value counts as a change.
+    CountsWhatIsNoChange,
 }
 
 /// The core with a fault in front of it.
@@ -104,6 +113,34 @@ impl System for Faulty {
                 let set = Operation::Array(*at, ArrayOperation::SetSlice(*part, values, *off));
                 self.inner.apply(&Transition::One(set))
             }
+            (
+                Some(Fault::AlwaysCreates | Fault::CountsFromTheWrongEnd | Fault::KeepsWhatItRemoves),
+                Transition::One(Operation::Cell(at, CellOperation::At(inside))),
+            ) => {
+                let mut inside = inside.clone();
+                match self.fault {
+                    Some(Fault::AlwaysCreates) => inside.create = true,
+                    Some(Fault::KeepsWhatItRemoves) if matches!(inside.action, Action::Remove) => {
+                        inside.action = Action::Get;
+                    }
+                    Some(_) | None => {}
+                }
+                for step in &mut inside.steps {
+                    if let (Some(Fault::CountsFromTheWrongEnd), Step::Index(index @ -1)) = (self.fault, step) {
+                        *index = 0;
+                    }
+                }
+                self.inner.apply(&Transition::One(Operation::Cell(*at, CellOperation::At(inside))))
+            }
+            (
+                Some(Fault::CountsWhatIsNoChange),
+                Transition::One(operation @ Operation::Dict(_, DictOperation::At(..))),
+            ) => {
+                let before = self.version(operation.object());
+                let mut seen = self.inner.apply(transition)?;
+                seen[0].version = before + 1;
+                Ok(seen)
+            }
             (Some(_) | None, _) => self.inner.apply(transition),
         }
     }
@@ -122,9 +159,9 @@ impl System for Faulty {
 }
 
 /// Compares the same sequences each time; the first difference that is found.
-fn first_difference(fault: Option<Fault>) -> Option<String> {
+fn first_difference<B: Beginning>(fault: Option<Fault>) -> Option<String> {
     let mut runner = TestRunner::deterministic();
-    let sequences = From::<Empty>::sequential_strategy(80..160);
+    let sequences = From::<B>::sequential_strategy(80..160);
     (0..200).find_map(|_| {
         let (mut world, transitions, _) = sequences.new_tree(&mut runner).unwrap().current();
         let mut system = Faulty { fault, ..Faulty::start(&world) };
@@ -138,7 +175,7 @@ fn first_difference(fault: Option<Fault>) -> Option<String> {
 
 #[test]
 fn every_fault_is_found_and_none_where_there_is_none() {
-    assert_eq!(first_difference(None), None);
+    assert_eq!(first_difference::<Empty>(None), None);
     for fault in [
         Fault::DropsPushes,
         Fault::DoesHalfATransaction,
@@ -149,6 +186,16 @@ fn every_fault_is_found_and_none_where_there_is_none() {
         Fault::SwapsBlindly,
         Fault::SetsSlicesBackwards,
     ] {
-        assert!(first_difference(Some(fault)).is_some(), "{fault:?} was not found");
+        assert!(first_difference::<Empty>(Some(fault)).is_some(), "{fault:?} was not found");
+    }
+}
+
+#[test]
+fn every_fault_inside_of_values_is_found_and_none_where_there_is_none() {
+    assert_eq!(first_difference::<Nested>(None), None);
+    for fault in
+        [Fault::AlwaysCreates, Fault::CountsFromTheWrongEnd, Fault::KeepsWhatItRemoves, Fault::CountsWhatIsNoChange]
+    {
+        assert!(first_difference::<Nested>(Some(fault)).is_some(), "{fault:?} was not found");
     }
 }

@@ -6,6 +6,7 @@ use proptest::sample::select;
 use rmpv::Value as Data;
 
 use super::operation::{Change, Delta, DictOperation, ListOperation, Part, SECRET, SECRET_NUMBER};
+use super::path::{path_operation, place};
 use super::value::Value;
 
 /// Any value.
@@ -197,7 +198,9 @@ pub(super) fn dict_operation(in_transaction: bool) -> BoxedStrategy<DictOperatio
         select(common()).prop_map(Op::Retain),
     ];
     let several_calls_weight = if in_transaction { 0 } else { 1 };
-    prop_oneof![3 => read, 5 => put, 2 => take, 3 => conditional, several_calls_weight => several_calls].boxed()
+    let inside = (place(), path_operation()).prop_map(|(key, operation)| Op::At(key, operation));
+    prop_oneof![3 => read, 5 => put, 2 => take, 3 => conditional, 6 => inside, several_calls_weight => several_calls]
+        .boxed()
 }
 
 /// Any operation on a list; in a transaction only those that are one call.
@@ -245,6 +248,15 @@ pub(super) fn list_operation(in_transaction: bool) -> BoxedStrategy<ListOperatio
         select(common()).prop_map(Op::Retain),
     ];
     let several_calls_weight = if in_transaction { 0 } else { 1 };
-    prop_oneof![3 => read, 5 => put, 2 => take, 2 => whole, 2 => conditional, several_calls_weight => several_calls]
-        .boxed()
+    let inside = (index(), path_operation()).prop_map(|(index, operation)| Op::At(index, operation));
+    prop_oneof![
+        3 => read,
+        5 => put,
+        2 => take,
+        2 => whole,
+        2 => conditional,
+        2 => inside,
+        several_calls_weight => several_calls,
+    ]
+    .boxed()
 }

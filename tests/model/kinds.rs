@@ -48,7 +48,7 @@ fn a_plain_open_makes_no_value<L: DirectLink>(manager: &Manager<L>) {
     let itself = manager_client::Target::new(0, None, manager.link().epoch());
     for kind in [Kind::Value, Kind::Array] {
         let open = || {
-            let encode = |out: &mut Vec<u8>| manager::Open { name: "plain", kind }.encode(out);
+            let encode = |out: &mut Vec<u8>| manager::Open { name: Some("plain"), kind }.encode(out);
             wait::<L, _>(manager.link().call(&itself, manager::Open::ROW, encode, |_| Ok(())))
         };
         assert_eq!(code_of(&open().unwrap_err()), Code::InvalidArgument);

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use manager_protocol::Code;
 
 use super::operation::{ListOperation, Outcome, Part, Reply, sort_key};
+use super::path::Becomes;
 use super::value::Value;
 
 /// What a list must hold.
@@ -150,6 +151,17 @@ impl ListModel {
                 } else {
                     write(new, Reply::Bool(true))
                 }
+            }
+            ListOperation::At(index, operation) => {
+                operation.judge()?;
+                let at = self.position(*index)?;
+                let (becomes, reply) = operation.apply(Some(&values[at]))?;
+                match becomes {
+                    Becomes::Same => return read(reply),
+                    Becomes::Value(new) => values[at] = new,
+                    Becomes::Gone => drop(values.remove(at)),
+                }
+                write(values, reply)
             }
             ListOperation::UpdateWith(index, change) => {
                 let at = self.position(*index)?;

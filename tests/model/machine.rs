@@ -13,7 +13,7 @@ use proptest_state_machine::{StateMachineTest, prop_state_machine};
 
 use super::contents::Iterate;
 use super::real::Real;
-use super::world::{Beginning, Empty, From, Large, OBJECTS, Object, Seen, Transition, World};
+use super::world::{Beginning, Empty, From, Large, Nested, OBJECTS, Object, Seen, Transition, World};
 
 /// What can be compared with the model.
 pub(super) trait System {
@@ -216,6 +216,8 @@ fn config(cases: u32) -> Config {
 type OverCore = Compare<Over<InProcess>>;
 type OverBlocking = Compare<Over<Blocking>>;
 type OverAsync = Compare<Over<Async>>;
+type NestedOverCore = Compare<Over<InProcess>, Nested>;
+type NestedOverBlocking = Compare<Over<Blocking>, Nested>;
 type LargeOverCore = Compare<Over<InProcess>, Large>;
 type LargeOverBlocking = Compare<Over<Blocking>, Large>;
 
@@ -234,7 +236,17 @@ prop_state_machine! {
 }
 
 prop_state_machine! {
+    #![proptest_config(config(10_000))]
+
+    #[test]
+    fn the_core_does_what_the_model_does_inside_of_values(sequential 1..16 => NestedOverCore);
+}
+
+prop_state_machine! {
     #![proptest_config(config(150))]
+
+    #[test]
+    fn a_server_does_what_the_model_does_inside_of_values(sequential 1..40 => NestedOverBlocking);
 
     #[test]
     fn the_core_does_what_the_model_does_in_long_sequences(sequential 80..160 => OverCore);

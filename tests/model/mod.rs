@@ -12,6 +12,7 @@ mod list;
 mod machine;
 mod operation;
 mod pages;
+mod path;
 mod real;
 mod run;
 mod set;

@@ -4,6 +4,7 @@ use manager_client::{Error, Slice, Swap};
 use manager_protocol::Code;
 use rmpv::Value as Data;
 
+use super::path::PathOperation;
 use super::value::Value;
 
 /// An operation on a dict.
@@ -36,6 +37,8 @@ pub(super) enum DictOperation {
     CompareAndSet(Value, Option<Value>, Option<Value>),
     ReplaceIfVersion(Value, Value, u64),
     RemoveIfVersion(Vec<Value>, u64),
+    /// On what is inside of the value under a key.
+    At(Value, PathOperation),
     /// Made of several calls, so no part of a transaction.
     UpdateWith(Value, Change),
     /// Keeps what the value says; made of several calls.
@@ -86,6 +89,8 @@ pub(super) enum ListOperation {
     Add(i64, Delta),
     CompareAndSet(i64, Value, Value),
     ReplaceIfVersion(Vec<Value>, u64),
+    /// On what is inside of the value at an index.
+    At(i64, PathOperation),
     /// Made of several calls, so no part of a transaction.
     UpdateWith(i64, Change),
     /// Made of several calls.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::array::ArrayOperation;
 use super::cell::CellOperation;
 use super::operation::{Delta, DictOperation, ListOperation, Reply, code_of, sort_key};
-use super::run::{run_on_array, run_on_cell, run_on_set};
+use super::run::{run_on_array, run_on_cell, run_on_path, run_on_set};
 use super::set::SetOperation;
 use super::value::Value;
 use super::world::{Object, Operation, Seen, Transition, World};
@@ -292,6 +292,7 @@ fn run_on_dict<R: Run + ?Sized>(run: &R, at: usize, operation: &DictOperation) -
         DictOperation::RemoveIfVersion(keys, version) => {
             R::finish(dict.remove_if_version(keys, *version), Reply::Bools)
         }
+        DictOperation::At(key, operation) => run_on_path::<R>(&dict.at(key), operation),
         DictOperation::UpdateWith(..) | DictOperation::Retain(_) => unreachable!("made of several calls"),
     }
 }
@@ -341,6 +342,7 @@ fn run_on_list<R: Run + ?Sized>(run: &R, at: usize, operation: &ListOperation) -
         ListOperation::ReplaceIfVersion(values, version) => {
             R::finish(list.replace_if_version(values, *version), Reply::Bool)
         }
+        ListOperation::At(index, operation) => run_on_path::<R>(&list.at(*index), operation),
         ListOperation::UpdateWith(..) | ListOperation::SortByKey | ListOperation::Retain(_) => {
             unreachable!("made of several calls")
         }

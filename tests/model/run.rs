@@ -1,11 +1,14 @@
-//! The operations of sets, cells and arrays, each as one call of a proxy.
+//! The operations of sets, cells and arrays, and those on what is inside of values, each as one call of
+//! a proxy.
 
+use manager_client::ValuePath;
 use manager_protocol::set::{SetOperator, SetRelation};
 use rmpv::Value as Data;
 
 use super::array::{ArrayOperation, values_for};
 use super::cell::CellOperation;
 use super::operation::{Delta, ListOperation, Reply};
+use super::path::{Action, PathOperation, Step};
 use super::real::Run;
 use super::set::SetOperation;
 use super::value::Value;
@@ -89,6 +92,7 @@ pub(super) fn run_on_cell<R: Run + ?Sized>(run: &R, at: usize, operation: &CellO
             Delta::F64(delta) => R::finish(run.cell(at, delta).add(delta), |sum| Reply::Value(sum.into())),
         },
         CellOperation::CompareAndSet(expected, new) => R::finish(cell.compare_and_set(expected, new), Reply::item_swap),
+        CellOperation::At(operation) => run_on_path::<R>(&cell.at(), operation),
         CellOperation::UpdateWith(_) => unreachable!("made of several calls"),
     }
 }
@@ -131,9 +135,38 @@ pub(super) fn run_on_array<R: Run + ?Sized>(run: &R, at: usize, operation: &Arra
                 ListOperation::CompareAndSet(index, expected, new) => {
                     R::finish(array.compare_and_set(*index, expected, new), Reply::item_swap)
                 }
+                ListOperation::At(index, operation) => run_on_path::<R>(&array.at(*index), operation),
                 other => unreachable!("an array does not do {other:?}"),
             }
         }
         ArrayOperation::UpdateWith(..) => unreachable!("made of several calls"),
+    }
+}
+
+/// Carries out an operation on what is inside of the value that `path` begins at.
+pub(super) fn run_on_path<R: Run + ?Sized>(path: &ValuePath<R::Link>, operation: &PathOperation) -> R::Out {
+    let whole = if operation.create { path.create() } else { path.clone() };
+    let path = operation.steps.iter().fold(whole, |path, step| match step {
+        Step::Key(key) => path.key(key),
+        Step::Index(index) => path.index(*index),
+    });
+    match &operation.action {
+        Action::Get => R::finish(path.get(), Reply::MaybeValue),
+        Action::Len => R::finish(path.len(), Reply::Count),
+        Action::Contains(value) => R::finish(path.contains(value), Reply::Bool),
+        Action::Set(value) => R::finish(path.set(value), Reply::unit),
+        Action::Remove => R::finish(path.remove(), Reply::MaybeValue),
+        Action::Add(delta) => match *delta {
+            Delta::I8(delta) => R::finish(path.add(delta), |sum: i8| Reply::Value(sum.into())),
+            Delta::U64(delta) => R::finish(path.add(delta), |sum: u64| Reply::Value(sum.into())),
+            Delta::I64(delta) => R::finish(path.add(delta), |sum: i64| Reply::Value(sum.into())),
+            Delta::F32(delta) => R::finish(path.add(delta), |sum: f32| Reply::Value(sum.into())),
+            Delta::F64(delta) => R::finish(path.add(delta), |sum: f64| Reply::Value(sum.into())),
+        },
+        Action::Extend(values) => match values.as_slice() {
+            [value] => R::finish(path.push(value), Reply::Count),
+            values => R::finish(path.extend(values), Reply::Count),
+        },
+        Action::Insert(index, value) => R::finish(path.insert(*index, value), Reply::unit),
     }
 }

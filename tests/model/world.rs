@@ -10,9 +10,10 @@ use proptest_state_machine::ReferenceStateMachine;
 use super::array::{ArrayModel, ArrayOperation, array_operation};
 use super::cell::{CellModel, CellOperation, cell_operation};
 use super::dict::DictModel;
-use super::generate::{dict_operation, list_operation, version_near};
+use super::generate::{dict_operation, index, list_operation, version_near};
 use super::list::ListModel;
 use super::operation::{DictOperation, ListOperation, Outcome, Reply};
+use super::path::{nested, path_operation, place, place_keys};
 use super::set::{SetModel, SetOperation, set_operation};
 use super::value::Value;
 
@@ -160,6 +161,31 @@ impl Operation {
         }
     }
 
+    /// The same, if it goes into a value, aimed at what is there.
+    fn aimed_in(self, world: &World) -> Self {
+        #[allow(clippy::wildcard_enum_match_arm, reason = "only these go into values")]
+        match self {
+            Self::Dict(at, DictOperation::At(key, inside)) => {
+                let there = world.dicts[at].items().into_iter().find(|(other, _)| other.is_same(&key));
+                let inside = inside.aimed_at(there.as_ref().map(|(_, value)| value));
+                Self::Dict(at, DictOperation::At(key, inside))
+            }
+            Self::List(at, ListOperation::At(index, inside)) => {
+                let there = world.lists[at].position(index).ok().map(|index| &world.lists[at].values[index]);
+                Self::List(at, ListOperation::At(index, inside.aimed_at(there)))
+            }
+            Self::Array(at, ArrayOperation::AsList(ListOperation::At(index, inside))) => {
+                let list = &world.arrays[at].0;
+                let there = list.position(index).ok().map(|index| &list.values[index]);
+                Self::Array(at, ArrayOperation::AsList(ListOperation::At(index, inside.aimed_at(there))))
+            }
+            Self::Cell(at, CellOperation::At(inside)) => {
+                Self::Cell(at, CellOperation::At(inside.aimed_at(Some(&world.cells[at].value))))
+            }
+            other => other,
+        }
+    }
+
     /// Whether the client refuses it before anything is sent: there is no search in steps.
     fn is_refused_by_the_client(&self) -> bool {
         matches!(
@@ -199,6 +225,11 @@ impl Versions {
 pub(super) trait Beginning: 'static {
     /// The objects before the first transition.
     fn world() -> BoxedStrategy<World>;
+
+    /// What may happen next.
+    fn transitions(_: &World) -> BoxedStrategy<Transition> {
+        GENERATED.with(Clone::clone)
+    }
 }
 
 /// Empty objects, which sometimes may not grow far.
@@ -236,6 +267,50 @@ impl Beginning for Large {
     }
 }
 
+/// Objects whose values have much inside of them; nothing happens but there.
+#[derive(Debug)]
+pub(super) struct Nested;
+
+impl Beginning for Nested {
+    fn world() -> BoxedStrategy<World> {
+        let max_items = prop_oneof![2 => Just(NO_LIMIT), 1 => Just(3_usize)];
+        (prop::collection::vec(nested(), 8), max_items)
+            .prop_map(|(values, max_items)| Self::filled(&values, max_items))
+            .boxed()
+    }
+
+    fn transitions(state: &World) -> BoxedStrategy<Transition> {
+        let state = state.clone();
+        let aimed = move |operation: Operation| operation.aimed_in(&state);
+        INSIDE
+            .with(Clone::clone)
+            .prop_map(move |transition| match transition {
+                Transition::One(operation) => Transition::One(aimed(operation)),
+                Transition::Transaction(checks, operations) => {
+                    Transition::Transaction(checks, operations.into_iter().map(&aimed).collect())
+                }
+            })
+            .boxed()
+    }
+}
+
+impl Nested {
+    fn filled(values: &[Value], max_items: usize) -> World {
+        let mut world = World::new(max_items);
+        let entries = place_keys().into_iter().zip(values.iter().cloned()).collect();
+        let filled = [
+            Operation::Dict(0, DictOperation::InsertMany(entries)),
+            Operation::List(0, ListOperation::Extend(values[4..7].to_vec())),
+        ];
+        for operation in filled {
+            world = world.apply(&Transition::One(operation));
+        }
+        world.arrays[0] = ArrayModel::new(values[4..7].to_vec());
+        world.cells = [0, 1].map(|at| CellModel::new(values[at].clone()));
+        world
+    }
+}
+
 /// More than the server visits inline.
 const LARGE: i64 = 4200;
 
@@ -256,7 +331,7 @@ impl<B: Beginning> ReferenceStateMachine for From<B> {
 
     fn transitions(state: &World) -> BoxedStrategy<Transition> {
         let versions = Versions(OBJECTS.map(|object| state.version(object)));
-        GENERATED.with(Clone::clone).prop_map(move |transition| with_versions_near(transition, &versions)).boxed()
+        B::transitions(state).prop_map(move |transition| with_versions_near(transition, &versions)).boxed()
     }
 
     fn apply(state: World, transition: &Transition) -> World {
@@ -266,10 +341,11 @@ impl<B: Beginning> ReferenceStateMachine for From<B> {
 
 thread_local! {
     /// Made once for each thread: it is large, and costs far more than what it generates.
-    static GENERATED: BoxedStrategy<Transition> = transition();
+    static GENERATED: BoxedStrategy<Transition> = transition(|in_transaction| operation(in_transaction).boxed());
+    static INSIDE: BoxedStrategy<Transition> = transition(|_| inside().boxed());
 }
 
-fn transition() -> BoxedStrategy<Transition> {
+fn transition(operation: impl Fn(bool) -> BoxedStrategy<Operation>) -> BoxedStrategy<Transition> {
     let check =
         (select(OBJECTS.to_vec()), prop::bool::weighted(0.1)).prop_map(|(object, wrong)| (object, wrong.into()));
     let checks = prop::collection::vec(check, 0..3);
@@ -287,6 +363,19 @@ fn operation(in_transaction: bool) -> impl Strategy<Value = Operation> {
         3 => (at(), set_operation(in_transaction)).prop_map(|(at, operation)| Operation::Set(at, operation)),
         1 => (at(), cell_operation(in_transaction)).prop_map(|(at, operation)| Operation::Cell(at, operation)),
         2 => (at(), array_operation(in_transaction)).prop_map(|(at, operation)| Operation::Array(at, operation)),
+    ]
+}
+
+/// An operation on what is inside of a value.
+fn inside() -> impl Strategy<Value = Operation> {
+    let index = || prop_oneof![12 => -4_i64..4, 1 => index()];
+    prop_oneof![
+        2 => (place(), path_operation()).prop_map(|(key, inside)| Operation::Dict(0, DictOperation::At(key, inside))),
+        1 => (index(), path_operation()).prop_map(|(at, inside)| Operation::List(0, ListOperation::At(at, inside))),
+        1 => path_operation().prop_map(|inside| Operation::Cell(0, CellOperation::At(inside))),
+        1 => (index(), path_operation()).prop_map(|(at, inside)| {
+            Operation::Array(0, ArrayOperation::AsList(ListOperation::At(at, inside)))
+        }),
     ]
 }
 

@@ -16,6 +16,7 @@ use manager_server::{Config, Server};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
 
+use crate::hands::{self, TRAY, Thing, inside, new_list};
 use crate::mixed;
 
 /// Plays the role that the arguments begin with.
@@ -33,6 +34,12 @@ pub(crate) fn play(mut arguments: impl Iterator<Item = String>) {
         "hold-all" => hold_all(),
         "consume" => consume(arguments),
         "take" => take(arguments),
+        "hands" => hands::work(&Manager::from_env().unwrap(), next(&mut arguments)),
+        "leave" => leave(arguments),
+        "fetch" => fetch(),
+        "keep" => keep(false),
+        "keep-circle" => keep(true),
+        "register" => register(arguments),
         "half-a-frame" => half_a_frame(),
         "half-a-message" => half_a_message(),
         other => panic!("there is no role {other:?}"),
@@ -169,6 +176,46 @@ fn take(mut arguments: impl Iterator<Item = String>) {
     let queue: ManagerQueue<u64> = Manager::from_env().unwrap().queue(&next::<String>(&mut arguments)).unwrap();
     queue.get_timeout(Duration::MAX).unwrap();
     say("taken");
+    await_end();
+}
+
+/// Puts the only proxy of a new list into a queue, and goes.
+fn leave(mut arguments: impl Iterator<Item = String>) {
+    let manager = Manager::from_env().unwrap();
+    let list = new_list(&manager, next(&mut arguments));
+    manager.queue::<Thing>(TRAY).unwrap().put(&Thing::List(list)).unwrap();
+}
+
+/// Takes a list off the queue, says what mark it has, and keeps it.
+fn fetch() {
+    let Thing::List(list) = Manager::from_env().unwrap().queue(TRAY).unwrap().get().unwrap() else {
+        panic!("only lists were put")
+    };
+    assert!(inside(&Thing::List(list.clone())).is_empty());
+    let Thing::Mark(mark) = list.get(0).unwrap() else { panic!("a mark is in front") };
+    say(&format!("mark {mark}"));
+    await_end();
+}
+
+/// Keeps a hundred lists that nobody else knows, each in the next one or not; says how many there are.
+fn keep(ties: bool) {
+    let manager = Manager::from_env().unwrap();
+    let lists: Vec<_> = (0..100).map(|mark| new_list(&manager, mark)).collect();
+    if ties {
+        let next = lists.iter().cycle().skip(1);
+        lists.iter().zip(next).for_each(|(list, next)| next.push(&Thing::List(list.clone())).unwrap());
+    }
+    say(&lists.len().to_string());
+    await_end();
+}
+
+/// Registers under its numbers for as long as it lives.
+fn register(arguments: impl Iterator<Item = String>) {
+    let workers: ManagerDict<u64, u32> = Manager::from_env().unwrap().dict("workers").unwrap();
+    for number in arguments {
+        workers.insert_for_session(&parsed(&number), &std::process::id()).unwrap();
+    }
+    say("registered");
     await_end();
 }
 

@@ -162,9 +162,13 @@ impl InProcess {
         }
     }
 
-    /// The content of what must be exactly one frame within the limit.
+    /// The content of what must be exactly one frame within the limit. What the session holds by it may be
+    /// told in front: it is held as long as the session is there.
     fn one_frame(&self, bytes: &[u8]) -> Vec<u8> {
-        let (_, used) = split_frame(bytes, self.shared.limits.max_frame).unwrap().expect("a whole frame");
+        let (frame, used) = split_frame(bytes, self.shared.limits.max_frame).unwrap().expect("a whole frame");
+        if frame.kind == FrameKind::Held {
+            return self.one_frame(&bytes[used..]);
+        }
         assert_eq!(used, bytes.len(), "more than one frame");
         bytes[HEADER_BYTES..].to_vec()
     }
@@ -195,7 +199,7 @@ impl Link for InProcess {
             assert_eq!(frame.kind, FrameKind::Reply);
             let header = ReplyHeader::parse(frame.body).unwrap();
             assert_eq!(header.id, id);
-            decode(Answer { version: header.version, result: header.result })
+            Answer::new(header.version, header.result).over(self, decode)
         };
         answered.map_err(|error| error.during(row, target))
     }

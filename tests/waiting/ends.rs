@@ -151,7 +151,7 @@ fn abandon(socket: &Path, name: &str) -> u64 {
     let mut out = Vec::new();
     let hello = Hello { protocol: PROTOCOL_VERSION, client: "gone".into(), session: SessionChoice::New(true) };
     write_control(&mut out, FrameKind::Hello, &hello);
-    request(&mut out, 1, 0, manager::OpenLock { name, mode: LockMode::Owned });
+    request(&mut out, 1, 0, manager::OpenLock { name: Some(name), mode: LockMode::Owned });
     stream.write_all(&out).unwrap();
     let mut arrived = Vec::new();
     assert_eq!(next_frame(&mut stream, &mut arrived).0, FrameKind::Welcome);

@@ -18,7 +18,7 @@ fn frames() -> Vec<Vec<u8>> {
         request(3, 1, dict::Add { key: (&key).into(), delta: (&key).into(), bounds: None }),
         request(4, 2, list::Slice { slice: list::Range { start: Some(0), stop: None, step: 2 } }),
         request(5, 2, list::RepeatInPlace { times: 2 }),
-        request(7, 0, manager::Open { name: "another", kind: Kind::List }),
+        request(7, 0, manager::Open { name: Some("another"), kind: Kind::List }),
         request(
             8,
             0,

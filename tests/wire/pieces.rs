@@ -30,8 +30,8 @@ fn conversation() -> Vec<Vec<u8>> {
     let mut cancel = Vec::new();
     write_control(&mut cancel, FrameKind::Cancel, &Cancel { id: 77 });
     vec![
-        request(1, 0, manager::Open { name: "dict", kind: Kind::Dict }),
-        request(2, 0, manager::Open { name: "list", kind: Kind::List }),
+        request(1, 0, manager::Open { name: Some("dict"), kind: Kind::Dict }),
+        request(2, 0, manager::Open { name: Some("list"), kind: Kind::List }),
         request(3, DICT, dict::Set { key: bytes(&key), value: bytes(&one) }),
         request(4, DICT, dict::InsertMany { entries: Many::new(pairs.into_iter()) }),
         request(5, DICT, dict::Add { key: bytes(&key), delta: bytes(&one), bounds: None }),

@@ -113,6 +113,7 @@ impl Raw {
                         return reply(&content[1..]);
                     }
                 }
+                FrameKind::Held => {}
                 FrameKind::Hello
                 | FrameKind::Request
                 | FrameKind::RequestPart
@@ -134,7 +135,7 @@ impl Raw {
 
     /// The number of a named object, made if there is none.
     pub(crate) fn open(&mut self, name: &str, kind: Kind) -> ObjectId {
-        decode_value(&self.call(0, manager::Open { name, kind }).result).unwrap()
+        decode_value(&self.call(0, manager::Open { name: Some(name), kind }).result).unwrap()
     }
 
     #[track_caller]

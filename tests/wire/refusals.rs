@@ -330,7 +330,7 @@ fn objects_of_another_kind_are_refused() {
     let compare = |source| set::CompareFrom { relation: set::SetRelation::Equal, source };
     table.refuses_operation(tags, compare(dict), Code::WrongKind, &["\"ages\" is a dict"]);
     table.refuses_operation(dict, dict::UpdateFrom { source: tags }, Code::WrongKind, &["\"tags\" is a set"]);
-    let object = table.raw.call(0, manager::OpenValue { name: "cell", initial: ONE.into() }).result;
+    let object = table.raw.call(0, manager::OpenValue { name: Some("cell"), initial: ONE.into() }).result;
     let cell = decode_value(&object).unwrap();
     table.refuses_operation(cell, array::Len {}, Code::WrongKind, &["array.len", "\"cell\" is a value"]);
     table.refuses_operation(tags, value::Get {}, Code::WrongKind, &["value.get", "\"tags\" is a set"]);
@@ -339,13 +339,13 @@ fn objects_of_another_kind_are_refused() {
 #[test]
 fn names_that_are_none_are_refused() {
     let mut table = Table::new();
-    let open = |name| manager::Open { name, kind: Kind::Dict };
+    let open = |name| manager::Open { name: Some(name), kind: Kind::Dict };
     table.refuses_operation(0, open(""), Code::InvalidName, &["1 to 256 bytes", "this one has 0"]);
     let long = "é".repeat(128) + "x";
     table.refuses_operation(0, open(&long), Code::InvalidName, &["1 to 256 bytes", "this one has 257"]);
-    let other = manager::Open { name: "steps", kind: Kind::Dict };
+    let other = manager::Open { name: Some("steps"), kind: Kind::Dict };
     table.refuses_operation(0, other, Code::WrongKind, &["\"steps\" is a list, not a dict"]);
-    let other = manager::Open { name: "ages", kind: Kind::List };
+    let other = manager::Open { name: Some("ages"), kind: Kind::List };
     table.refuses_operation(0, other, Code::WrongKind, &["\"ages\" is a dict, not a list"]);
     let number = manager::Open::ROW.number;
     table.refuses(&request_of(7, number, 0, &[0x92, 0xa1, b'x', 0x7f]), Code::MalformedRequest, &["argument `kind`"]);

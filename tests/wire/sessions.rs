@@ -157,7 +157,7 @@ fn times_and_counts_that_make_no_sense_are_refused() {
     ]
     .map(|(name, kind)| raw.open(name, kind));
     raw.call(pipe, pipe::Attach { side: pipe::Side::Left, ticket: None });
-    raw.call(0, manager::OpenBarrier { name: "barrier", parties: 2 });
+    raw.call(0, manager::OpenBarrier { name: Some("barrier"), parties: 2 });
     let barrier = raw.open("barrier", Kind::Barrier);
     let negative = Some(-1);
     let value = || Encoded::Borrowed(ONE);
