@@ -225,7 +225,15 @@ pub fn append_value<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Resu
 pub fn decode_value<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
     let refused = |reason: String| Error::new(Code::MalformedRequest, reason);
     msgpack::check(bytes).map_err(|fault| refused(format!("{MALFORMED}: {fault}")))?;
-    rmp_serde::from_slice(bytes).map_err(|error| refused(reply::fault::<T>(&error)))
+    decode_checked_value(bytes)
+}
+
+/// Decodes a value as [`decode_value`] does, that was found to be one whole, well-formed value before.
+///
+/// # Errors
+/// [`Code::MalformedRequest`] if it is not a `T`.
+pub fn decode_checked_value<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
+    rmp_serde::from_slice(bytes).map_err(|error| Error::new(Code::MalformedRequest, reply::fault::<T>(&error)))
 }
 
 #[cfg(test)]

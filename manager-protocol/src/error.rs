@@ -112,6 +112,8 @@ codes! {
     PathMismatch = 39,
     /// No watch of this session has this number.
     NoSuchWatch = 40,
+    /// No worker of a pool knows the task.
+    UnknownTask = 41,
 }
 
 impl Code {

@@ -16,7 +16,7 @@ mod parts;
 mod reference;
 mod reply;
 
-pub use encoded::{Bin, Encoded, SharedBytes, append_value, decode_value, encode_value};
+pub use encoded::{Bin, Encoded, SharedBytes, append_value, decode_checked_value, decode_value, encode_value};
 pub use error::{Code, Error, Result};
 pub use frame::{Frame, FrameKind, HEADER_BYTES, finish_frame, split_frame, start_frame};
 pub use message::{
@@ -27,7 +27,7 @@ pub use message::{
 pub use msgpack::{Malformed, Reader, Token, check};
 pub use operation::{
     Effect, Kind, ObjectId, Operation, PATH, Row, Served, Turn, WATCH, a_kind, array, barrier, condition, dict, event,
-    kind_name, list, lock, manager, path, pipe, queue, row, rows, semaphore, set, value, watch,
+    kind_name, list, lock, manager, path, pipe, pool, queue, row, rows, semaphore, set, value, watch,
 };
 pub use parts::Assembly;
 pub use reference::{REFERENCE_TYPE, Reference, may_have_references, references, references_in_arguments};

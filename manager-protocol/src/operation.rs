@@ -15,6 +15,7 @@ pub mod lock;
 pub mod manager;
 pub mod path;
 pub mod pipe;
+pub mod pool;
 pub mod queue;
 pub mod semaphore;
 pub mod set;
@@ -58,6 +59,8 @@ pub enum Kind {
     Value = 11,
     /// A sequence of a fixed length.
     Array = 12,
+    /// Jobs that are submitted by some and done by others.
+    Pool = 15,
 }
 
 /// The kind's name, for messages.
@@ -76,6 +79,7 @@ pub fn kind_name(kind: Kind) -> &'static str {
         Kind::Barrier => "barrier",
         Kind::Value => "value",
         Kind::Array => "array",
+        Kind::Pool => "pool",
     }
 }
 
@@ -95,6 +99,7 @@ pub fn a_kind(kind: Kind) -> &'static str {
         Kind::Event => "an event",
         Kind::Condition => "a condition",
         Kind::Barrier => "a barrier",
+        Kind::Pool => "a pool",
     }
 }
 
@@ -121,6 +126,7 @@ impl TryFrom<u8> for Kind {
             10 => Ok(Self::Barrier),
             11 => Ok(Self::Value),
             12 => Ok(Self::Array),
+            15 => Ok(Self::Pool),
             _ => Err(format!("unknown kind of object {number}")),
         }
     }
@@ -186,6 +192,7 @@ pub fn rows(kind: Kind) -> &'static [Row] {
         Kind::Event => event::ROWS,
         Kind::Condition => condition::ROWS,
         Kind::Barrier => barrier::ROWS,
+        Kind::Pool => pool::ROWS,
     }
 }
 
@@ -468,6 +475,7 @@ mod tests {
             (Kind::Barrier, barrier::ROWS),
             (Kind::Value, value::ROWS),
             (Kind::Array, array::ROWS),
+            (Kind::Pool, pool::ROWS),
         ];
         let all: Vec<Row> = kinds
             .iter()

@@ -14,14 +14,15 @@ use std::collections::BTreeSet;
 
 use manager_protocol::lock::LockMode;
 use manager_protocol::pipe::Side;
+use manager_protocol::pool::Ending;
 use manager_protocol::queue::Order;
 use manager_protocol::set::{SetOperator, SetRelation};
 use manager_protocol::watch::Condition;
 use manager_protocol::{
     Code, DEFAULT_MAX_FRAME, DEFAULT_MAX_MESSAGE, Decode, Decoder, Effect, FrameKind, Kind, MAX_DEPTH, MAX_ELEMENTS,
     MAX_HELLO_BYTES, MAX_NAME_BYTES, Malformed, Operation, PROTOCOL_VERSION, REFERENCE_TYPE, Result, Row,
-    SOCKET_VARIABLE, array, barrier, check, condition, dict, event, kind_name, list, lock, manager, path, pipe, queue,
-    references, semaphore, set, value, watch,
+    SOCKET_VARIABLE, array, barrier, check, condition, dict, event, kind_name, list, lock, manager, path, pipe, pool,
+    queue, references, semaphore, set, value, watch,
 };
 
 use reader::{DOCUMENT, Documented, REFERENCE, code_span, fields, hexadecimal, operations, shapes, table, tables};
@@ -59,6 +60,7 @@ const KINDS: &[Kinds] = kinds! {
     "Events" event;
     "Conditions" condition;
     "Barriers" barrier;
+    "Pools" pool;
     "Paths" path;
     "Watches" watch;
 };
@@ -121,6 +123,9 @@ fn the_numbers_that_shapes_list_are_those_of_the_code() {
         .filter_map(|number| Some((number, spaced(&format!("{:?}", Condition::try_from(number).ok()?)))))
         .collect();
     assert_eq!(shapes.numbers["condition"], conditions);
+    let endings: Vec<(u8, String)> =
+        all().filter_map(|number| Some((number, spaced(&format!("{:?}", Ending::try_from(number).ok()?))))).collect();
+    assert_eq!(shapes.numbers["ending"], endings);
     let described: Vec<String> = tables("Watches")[1].iter().map(|row| row[0].clone()).collect();
     assert_eq!(described, conditions.into_iter().map(|(_, name)| name).collect::<Vec<_>>());
 }
@@ -265,6 +270,7 @@ fn results_are_what_the_operations_return() {
         event: Set Clear IsSet Wait;
         condition: Acquire Release Wait Notify Status;
         barrier: Wait Abort Reset Status;
+        pool: Enter Leave Hire Attach Submit Take Finish GiveBack Collect Cancel Bury Close Terminate Status;
         path: Get Len Contains Set Remove Add Extend Insert;
         watch: Begin Changes End WaitFor;
     };

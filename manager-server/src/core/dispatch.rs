@@ -57,9 +57,16 @@ pub(super) fn is_waitable(row: Row) -> bool {
     let [kind, _] = row.number.to_be_bytes();
     match Kind::try_from(kind) {
         Ok(Kind::Dict | Kind::List | Kind::Set | Kind::Value | Kind::Array) | Err(_) => false,
-        Ok(Kind::Queue | Kind::Pipe | Kind::Lock | Kind::Semaphore | Kind::Event | Kind::Condition | Kind::Barrier) => {
-            true
-        }
+        Ok(
+            Kind::Queue
+            | Kind::Pipe
+            | Kind::Lock
+            | Kind::Semaphore
+            | Kind::Event
+            | Kind::Condition
+            | Kind::Barrier
+            | Kind::Pool,
+        ) => true,
     }
 }
 

@@ -8,6 +8,7 @@ pub(super) mod event;
 pub(super) mod list;
 pub(super) mod lock;
 pub(super) mod pipe;
+pub(super) mod pool;
 pub(super) mod queue;
 pub(super) mod referring;
 pub(super) mod semaphore;
@@ -36,6 +37,7 @@ use event::Event;
 use list::List;
 use lock::Lock;
 use pipe::Pipe;
+use pool::Pool;
 use queue::Queue;
 use semaphore::Semaphore;
 use set::Set;
@@ -119,6 +121,7 @@ pub(super) enum State {
     Event(Shared<Event>),
     Condition(Box<Shared<Condition>>),
     Barrier(Shared<Barrier>),
+    Pool(Box<Shared<Pool>>),
 }
 
 /// A state that may have let go of much at once.
@@ -242,7 +245,7 @@ impl Object {
     /// Whether its values can refer to other objects: what cannot is in no circle.
     fn can_refer(&self) -> bool {
         match self.kind() {
-            Kind::Dict | Kind::List | Kind::Array | Kind::Value | Kind::Queue | Kind::Pipe => true,
+            Kind::Dict | Kind::List | Kind::Array | Kind::Value | Kind::Queue | Kind::Pipe | Kind::Pool => true,
             Kind::Set | Kind::Lock | Kind::Semaphore | Kind::Event | Kind::Condition | Kind::Barrier => false,
         }
     }
@@ -252,6 +255,7 @@ impl Object {
         match &self.state {
             State::Queue(queue) => queue.lock(Pace::Inline).map(|queue| queue.len()),
             State::Pipe(pipe) => pipe.lock(Pace::Inline).map(|pipe| pipe.len()),
+            State::Pool(pool) => pool.lock(Pace::Inline).map(|pool| pool.len()),
             State::Dict(_)
             | State::List(_)
             | State::Set(_)
@@ -296,6 +300,7 @@ impl Object {
             State::Event(event) => visitor.visit(event),
             State::Condition(condition) => visitor.visit(condition),
             State::Barrier(barrier) => visitor.visit(barrier),
+            State::Pool(pool) => visitor.visit(pool),
         }
     }
 
@@ -348,6 +353,7 @@ impl State {
             Self::Event(_) => Kind::Event,
             Self::Condition(_) => Kind::Condition,
             Self::Barrier(_) => Kind::Barrier,
+            Self::Pool(_) => Kind::Pool,
             Self::Set(_) => Kind::Set,
             Self::Value(_) => Kind::Value,
             Self::Array(_) => Kind::Array,
@@ -368,7 +374,8 @@ impl State {
             | Self::Semaphore(_)
             | Self::Event(_)
             | Self::Condition(_)
-            | Self::Barrier(_) => None,
+            | Self::Barrier(_)
+            | Self::Pool(_) => None,
         }
     }
 }

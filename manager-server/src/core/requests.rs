@@ -361,16 +361,17 @@ impl Requests {
         true
     }
 
-    /// What was done for answers that the client never got.
+    /// What was done for answers that the client never got, in the order of the requests.
     pub(super) fn take_undelivered(&mut self) -> Vec<Reversal> {
         self.answered.clear();
         self.waiting = 0;
         let known = std::mem::take(&mut self.known);
-        let undelivered = |known: Known| match known.progress {
-            Progress::Answered { reversal, delivered: false, .. } => reversal,
+        let undelivered = |(id, known): (u64, Known)| match known.progress {
+            Progress::Answered { reversal, delivered: false, .. } => Some((id, reversal?)),
             Progress::Answered { .. } | Progress::Running | Progress::Postponed | Progress::Waiting { .. } => None,
         };
-        known.into_values().filter_map(undelivered).collect()
+        let in_order: BTreeMap<u64, Reversal> = known.into_iter().filter_map(undelivered).collect();
+        in_order.into_values().collect()
     }
 
     pub(super) fn waiting(&self) -> usize {

@@ -15,6 +15,7 @@ use super::object::event::Event;
 use super::object::list::List;
 use super::object::lock::Lock;
 use super::object::pipe::Pipe;
+use super::object::pool::Pool;
 use super::object::queue::Queue;
 use super::object::semaphore::Semaphore;
 use super::object::set::Set;
@@ -102,6 +103,7 @@ impl Setup {
             Self::Usual(Kind::List) => State::List(Shared::new(List::new(limits))),
             Self::Usual(Kind::Event) => State::Event(Shared::new(Event::default())),
             Self::Usual(Kind::Condition) => State::Condition(Box::new(Shared::new(Condition::new()))),
+            Self::Usual(Kind::Pool) => State::Pool(Box::new(Shared::new(Pool::new(limits)))),
             Self::Usual(Kind::Set) => State::Set(Shared::new(Set::new(limits))),
             Self::Usual(
                 kind @ (Kind::Value

@@ -6,12 +6,14 @@
 use std::sync::Arc;
 
 use manager_protocol::{
-    Error, Kind, Operation, RequestHeader, Result, Row, Served, barrier, condition, event, lock, pipe, queue, semaphore,
+    Error, Kind, Operation, RequestHeader, Result, Row, Served, barrier, condition, event, lock, pipe, pool, queue,
+    semaphore,
 };
 
 use super::clients::Client;
 use super::dispatch::{Stop, wrong_kind};
 use super::moment::Moment;
+use super::object::pool::Told;
 use super::object::queue::Item;
 use super::object::{Discards, Object, State};
 use super::reference::Claims;
@@ -72,6 +74,10 @@ pub(super) enum Reversal {
     Lease { object: Arc<Object>, lease: u64 },
     /// The session got a permit.
     Permit { object: Arc<Object>, session: SessionId },
+    /// A worker of a pool took the jobs.
+    Jobs { object: Arc<Object>, grant: u64, jobs: Vec<u64> },
+    /// A member of a pool collected the events, each with its number.
+    Events { object: Arc<Object>, member: u64, events: Vec<(u64, Told)> },
 }
 
 impl Reversal {
@@ -81,7 +87,9 @@ impl Reversal {
             Self::Lock { object, .. }
             | Self::Items { object, .. }
             | Self::Lease { object, .. }
-            | Self::Permit { object, .. } => Arc::clone(object),
+            | Self::Permit { object, .. }
+            | Self::Jobs { object, .. }
+            | Self::Events { object, .. } => Arc::clone(object),
         };
         object.visit(effects, |state, effects| state.take_back(self, &object, effects));
     }
@@ -146,7 +154,8 @@ pub(super) fn run(
 
 /// Whether an operation may take long on so many items: freeing all of them does.
 fn is_heavy(operation: u16, len: usize) -> bool {
-    operation == queue::ShutDown::ROW.number && len > LARGE
+    let frees_all = [queue::ShutDown::ROW, pool::Leave::ROW, pool::Terminate::ROW];
+    frees_all.iter().any(|row| row.number == operation) && len > LARGE
 }
 
 fn serve(
@@ -183,5 +192,6 @@ fn serve(
         State::Event(event) => serve!(event),
         State::Condition(condition) => serve!(condition),
         State::Barrier(barrier) => serve!(barrier),
+        State::Pool(pool) => serve!(pool),
     }
 }

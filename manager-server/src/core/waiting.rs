@@ -316,6 +316,14 @@ impl<'c> Effects<'c> {
         self.cancel_timer(&ticket);
     }
 
+    /// Ends a wait that is of no use any more: refuses it, if anybody hears that.
+    pub(super) fn turn_away(&self, ticket: Ticket, refusal: Option<&Error>) {
+        match refusal {
+            Some(error) => self.refuse(ticket, error.clone()),
+            None => self.forget(ticket),
+        }
+    }
+
     /// Has something done once the object is unlocked.
     pub(super) fn after(&mut self, act: impl FnOnce(&mut Effects<'_>) + 'c) {
         self.later.push(Box::new(act));

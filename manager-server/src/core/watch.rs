@@ -88,7 +88,8 @@ pub(super) fn run(
         | State::Semaphore(_)
         | State::Event(_)
         | State::Condition(_)
-        | State::Barrier(_) => Err(wrong_kind(&object).into()),
+        | State::Barrier(_)
+        | State::Pool(_) => Err(wrong_kind(&object).into()),
     };
     served.map_err(|stop| match stop {
         Stop::Refused(error) => Stop::Refused(error.during(format_args!("{} on {:?}", row.name, object.name))),

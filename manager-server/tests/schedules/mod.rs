@@ -6,6 +6,7 @@ mod desk;
 mod ends;
 mod garbage;
 mod lock;
+mod pool;
 mod queue;
 mod semaphore;
 mod session;

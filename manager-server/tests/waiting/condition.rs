@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::generate::{compare, timeout};
 use super::hold::{Hold, closes_a_circle, hand_over};
-use super::model::{Holder, Key, Objects, Others, Said, Turn, Undo, Why};
+use super::objects::{Holder, Key, Objects, Others, Said, Turn, Undo, Why};
 use super::wire::{Message, decode};
 
 pub(crate) struct Conditions(Vec<Condition>);

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::model::Objects;
+use super::objects::Objects;
 use super::sequences;
 use super::world::{Action, Fault, World};
 

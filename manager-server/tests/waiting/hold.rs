@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::model::{Holder, Key, Others, Said, Undo};
+use super::objects::{Holder, Key, Others, Said, Undo};
 
 #[derive(Clone, Default)]
 pub(crate) struct Hold<W> {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::generate::{compare, timeout};
 use super::hold::{Hold, closes_a_circle, hand_over};
-use super::model::{Holder, Key, Objects, Others, Said, Turn, Undo, Why};
+use super::objects::{Holder, Key, Objects, Others, Said, Turn, Undo, Why};
 use super::wire::{Message, decode};
 
 const MODES: [LockMode; 4] = [LockMode::Owned, LockMode::Owned, LockMode::Reentrant, LockMode::Ownerless];

@@ -8,6 +8,8 @@ mod generate;
 mod hold;
 mod lock;
 mod model;
+mod objects;
+mod pool;
 mod semaphore;
 #[path = "../support/sequences.rs"]
 mod sequences;

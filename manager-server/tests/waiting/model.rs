@@ -1,106 +1,18 @@
 //! What a core must do with sessions, connections and requests, whatever the objects are.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fmt::Debug;
+use std::collections::{BTreeMap, BTreeSet};
 
 use manager_protocol::{Code, Effect, Row};
-use proptest::strategy::BoxedStrategy;
 
+use super::objects::{Alarm, Key, Objects, Others, Reply, Said, Turn, Undo, Why};
 use super::wire::Message;
-
-/// A request: the place of its session, and its id.
-pub(crate) type Key = (usize, u64);
-
-/// A session's place, and the number that it gave.
-pub(crate) type Holder = (usize, u64);
-
-/// What is answered, of whatever type.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Said {
-    Unit,
-    Nil,
-    Bool(bool),
-    Number(u64),
-    Grant { token: u64, died: bool },
-    Wake { notified: bool, token: u64, died: bool },
-    Status(Vec<u64>),
-}
-
-pub(crate) type Reply = Result<Said, Code>;
-
-/// What an operation comes to.
-pub(crate) enum Turn {
-    Now(Said, Option<Undo>),
-    Refused(Code),
-    /// It waits, for so many milliseconds at most.
-    Wait(Option<i64>),
-}
-
-/// How an answer that was never had is taken back.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Undo {
-    Lock { at: usize, holder: Holder, token: u64 },
-    Permit { at: usize, session: usize },
-}
-
-/// Why a wait ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Why {
-    TimedOut,
-    Cancelled,
-    Lost,
-}
-
-/// What an operation does to requests that wait.
-#[derive(Default)]
-pub(crate) struct Others {
-    pub(crate) answered: VecDeque<(Key, Reply, Option<Undo>)>,
-    /// They wait on, and for as long as it takes.
-    pub(crate) untimed: Vec<Key>,
-}
-
-impl Others {
-    pub(crate) fn answer(&mut self, key: Key, reply: Reply, undo: Option<Undo>) {
-        self.answered.push_back((key, reply, undo));
-    }
-}
-
-/// The objects of one kind, as a model.
-pub(crate) trait Objects {
-    type Op: Clone + Debug;
-
-    fn new() -> Self;
-
-    /// What opens each of them, in the order of their ids from 1.
-    fn open() -> Vec<Message>;
-
-    fn operations() -> BoxedStrategy<Self::Op>;
-
-    fn message(operation: &Self::Op) -> Message;
-
-    fn decode(operation: &Self::Op, result: &[u8]) -> Said;
-
-    fn ask(&mut self, key: Key, operation: &Self::Op, others: &mut Others) -> Turn;
-
-    fn end_wait(&mut self, at: usize, key: Key, why: Why, others: &mut Others);
-
-    /// A session ends; `undelivered` is what it never knew that it got.
-    fn end_session(&mut self, session: usize, undelivered: Vec<Undo>, others: &mut Others);
-
-    fn undo(&mut self, undo: Undo, others: &mut Others);
-
-    /// Empties an object; who waits in it is gone.
-    fn delete(&mut self, at: usize);
-
-    /// How many things sessions hold.
-    fn held(&self) -> usize;
-}
 
 type Timer = (u64, u64);
 
 enum Due {
     Wait(Key),
     Grace(usize),
+    Alarm(Alarm),
 }
 
 pub(crate) struct Model<K: Objects> {
@@ -111,6 +23,7 @@ pub(crate) struct Model<K: Objects> {
     grace: u64,
     timers: BTreeMap<Timer, Due>,
     next_timer: u64,
+    alarms: BTreeMap<Alarm, Timer>,
     deleted: BTreeSet<usize>,
     /// What is to be heard: on which connection, of which request.
     pub(crate) said: Vec<(usize, u64, Reply)>,
@@ -161,6 +74,7 @@ impl<K: Objects> Model<K> {
             grace,
             timers: BTreeMap::new(),
             next_timer: 0,
+            alarms: BTreeMap::new(),
             deleted: BTreeSet::new(),
             said: Vec::new(),
         }
@@ -271,12 +185,14 @@ impl<K: Objects> Model<K> {
         for key in others.untimed.drain(..) {
             self.stop_timer(key);
         }
+        self.set_alarms(&mut others);
         while let Some((key, reply, undo)) = others.answered.pop_front() {
             self.stop_timer(key);
             let (session, id) = key;
             let Some(request) = self.sessions[session].requests.get(&id) else {
                 if let Some(undo) = undo {
                     self.objects.undo(undo, &mut others);
+                    self.set_alarms(&mut others);
                 }
                 continue;
             };
@@ -296,6 +212,18 @@ impl<K: Objects> Model<K> {
         self.next_timer += 1;
         self.timers.insert((at, self.next_timer), due);
         (at, self.next_timer)
+    }
+
+    fn set_alarms(&mut self, others: &mut Others) {
+        for (alarm, time) in others.alarms.drain(..) {
+            if let Some(timer) = self.alarms.remove(&alarm) {
+                self.timers.remove(&timer);
+            }
+            if let Some(time) = time {
+                let timer = self.set(self.now + time, Due::Alarm(alarm));
+                self.alarms.insert(alarm, timer);
+            }
+        }
     }
 
     fn stop_timer(&mut self, (session, id): Key) {
@@ -441,10 +369,17 @@ impl<K: Objects> Model<K> {
     pub(crate) fn advance(&mut self, milliseconds: u64) {
         self.now += milliseconds;
         let later = self.timers.split_off(&(self.now + 1, 0));
-        for (_, due) in std::mem::replace(&mut self.timers, later) {
+        for (timer, due) in std::mem::replace(&mut self.timers, later) {
             match due {
                 Due::Wait(key) => self.end_wait(key, Why::TimedOut),
                 Due::Grace(session) => self.end(session),
+                Due::Alarm(alarm) if self.alarms.get(&alarm) == Some(&timer) => {
+                    self.alarms.remove(&alarm);
+                    let mut others = Others::default();
+                    self.objects.ring(alarm, &mut others);
+                    self.settle(others);
+                }
+                Due::Alarm(_) => {}
             }
         }
     }
@@ -459,8 +394,18 @@ impl<K: Objects> Model<K> {
                 others.answer((place, *id), Err(Code::NoSuchObject), None);
             }
         }
+        others.alarms.extend(self.alarms.keys().filter(|alarm| alarm.0 == at).map(|alarm| (*alarm, None)));
         self.objects.delete(at);
         self.settle(others);
+    }
+
+    /// What there is to see, unless the object was deleted.
+    pub(crate) fn look(&mut self, operation: &K::Op) -> Option<Said> {
+        let at = K::message(operation).object as usize - 1;
+        match self.objects.ask((usize::MAX, 0), operation, &mut Others::default()) {
+            Turn::Now(said, None) if !self.deleted.contains(&at) => Some(said),
+            Turn::Now(..) | Turn::Refused(_) | Turn::Wait(_) => None,
+        }
     }
 
     /// Requests that wait, sessions, and timers.

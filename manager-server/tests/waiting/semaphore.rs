@@ -7,7 +7,7 @@ use manager_protocol::{Code, manager};
 use proptest::prelude::*;
 
 use super::generate::{compare, timeout};
-use super::model::{Key, Objects, Others, Said, Turn, Undo, Why};
+use super::objects::{Key, Objects, Others, Said, Turn, Undo, Why};
 use super::wire::{Message, decode};
 
 const SETUPS: [SemaphoreSetup; 4] = [

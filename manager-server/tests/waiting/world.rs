@@ -6,7 +6,8 @@ use std::time::Duration;
 use manager_protocol::{Acknowledge, Code, Effect, SessionChoice, SessionToken, manager};
 use manager_server::core::{Client, Core, Departure, Limits, Outcome, Time};
 
-use super::model::{Key, Model, Objects, Reply, Said};
+use super::model::Model;
+use super::objects::{Key, Objects, Reply, Said};
 use super::wire::{Heard, Message, TOKEN, heard};
 
 /// How long a session lives without a connection.
@@ -129,6 +130,10 @@ impl<K: Objects> World<K> {
             world.connect(has_token);
         }
         world.join(0);
+        for (connection, operation) in K::beginning() {
+            let id = world.sent[world.session(connection)].len() as u64;
+            world.ask(connection, id, &operation);
+        }
         world
     }
 
@@ -162,8 +167,9 @@ impl<K: Objects> World<K> {
         match action {
             Action::Ask { connection, operation } => {
                 let connection = self.open(*connection)?;
-                let id = self.sent[self.session(connection)].len() as u64;
-                self.ask(connection, id, operation);
+                let session = self.session(connection);
+                let operation = self.model.objects.fit(session, operation);
+                self.ask(connection, self.sent[session].len() as u64, &operation);
             }
             Action::Again { connection, which } => {
                 let connection = self.open(*connection)?;
@@ -337,7 +343,10 @@ impl<K: Objects> World<K> {
 
     /// What the core said otherwise than the model, or holds otherwise.
     fn difference(&mut self) -> Option<String> {
-        self.collect().or_else(|| self.difference_of_answers()).or_else(|| self.difference_of_census())
+        self.collect()
+            .or_else(|| self.difference_of_answers())
+            .or_else(|| self.difference_of_census())
+            .or_else(|| self.difference_of_looks())
     }
 
     /// Takes what is in the mailboxes.
@@ -391,6 +400,16 @@ impl<K: Objects> World<K> {
                 Said::Grant { token: token - 1, died }
             }
             (_, said) => said,
+        })
+    }
+
+    fn difference_of_looks(&mut self) -> Option<String> {
+        K::looks().iter().find_map(|operation| {
+            let expected = self.model.look(operation)?;
+            let mut out = Vec::new();
+            K::message(operation).send(&self.core, &self.admin, 0, self.time(), &mut out);
+            let found = heard(&out).pop()?.answer.map(|result| K::decode(operation, &result));
+            (found.as_ref() != Ok(&expected)).then(|| format!("there is {found:?} instead of {expected:?}"))
         })
     }
 

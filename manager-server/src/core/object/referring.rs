@@ -1,9 +1,10 @@
-//! Objects whose values can refer to others: dicts, lists, values, arrays, queues and pipes.
+//! Objects whose values can refer to others: dicts, lists, values, arrays, queues, pipes and pools.
 
 use super::array::Array;
 use super::dict::Dict;
 use super::list::List;
 use super::pipe::Pipe;
+use super::pool::Pool;
 use super::queue::Queue;
 use super::value::Value;
 use super::{Discards, Guard, Object, State};
@@ -50,7 +51,7 @@ impl Object {
                 };
                 Some(values.links().cloned().chain(kept).collect())
             }
-            State::Array(_) | State::Value(_) | State::Queue(_) | State::Pipe(_) => {
+            State::Array(_) | State::Value(_) | State::Queue(_) | State::Pipe(_) | State::Pool(_) => {
                 Some(self.lock_referring(Pace::Inline)?.references())
             }
             State::Set(_)
@@ -79,6 +80,7 @@ impl Object {
             State::Value(value) => value.lock(pace).map(boxed),
             State::Queue(queue) => queue.lock(pace).map(boxed),
             State::Pipe(pipe) => pipe.lock(pace).map(boxed),
+            State::Pool(pool) => pool.lock(pace).map(boxed),
             State::Set(_)
             | State::Lock(_)
             | State::Semaphore(_)
@@ -158,5 +160,15 @@ impl Referring for Pipe {
 
     fn take_contents(&mut self) -> Box<dyn Send> {
         Box::new(self.take_messages())
+    }
+}
+
+impl Referring for Pool {
+    fn references(&self) -> Vec<Links> {
+        self.links().cloned().collect()
+    }
+
+    fn take_contents(&mut self) -> Box<dyn Send> {
+        Self::take_contents(self)
     }
 }

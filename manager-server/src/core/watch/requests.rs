@@ -66,7 +66,8 @@ impl<D: Data> watch::Serve for Asking<'_, D> {
                 | Kind::Condition
                 | Kind::Barrier
                 | Kind::Value
-                | Kind::Array,
+                | Kind::Array
+                | Kind::Pool,
                 _,
             ) => return Err(wrong_kind(object)),
         };

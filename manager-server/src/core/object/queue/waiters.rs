@@ -136,7 +136,7 @@ impl Waitable for Queue {
                 item.deliveries -= 1;
                 self.give_back(item);
             }
-            Reversal::Lock { .. } | Reversal::Permit { .. } => return,
+            Reversal::Lock { .. } | Reversal::Permit { .. } | Reversal::Jobs { .. } | Reversal::Events { .. } => return,
         }
         self.count.other();
         self.serve(object, effects);

@@ -192,6 +192,10 @@ impl World {
 fn answers(mut bytes: &[u8]) -> Vec<(u64, Answer)> {
     let mut all = Vec::new();
     while let Some((frame, used)) = split_frame(bytes, usize::MAX).unwrap() {
+        bytes = &bytes[used..];
+        if frame.kind == FrameKind::Held {
+            continue;
+        }
         all.push(if frame.kind == FrameKind::Error {
             let error: ErrorReply = decode_body(frame.kind, frame.body).unwrap();
             (error.id, Answer::Refused(error.code))
@@ -200,7 +204,6 @@ fn answers(mut bytes: &[u8]) -> Vec<(u64, Answer)> {
             let header = ReplyHeader::parse(frame.body).unwrap();
             (header.id, Answer::Reply(header.result.to_vec()))
         });
-        bytes = &bytes[used..];
     }
     all
 }
