@@ -1,6 +1,8 @@
 //! A connection that is cut anywhere, again and again: every change is made exactly once.
 
-use manager_client::{DirectLink, Manager, ManagerDict, ManagerList, ManagerQueue, aio};
+use std::time::{Duration, Instant};
+
+use manager_client::{DirectLink, Manager, ManagerDict, ManagerList, ManagerQueue, Until, aio};
 use manager_tests::{block_on, server, wait};
 
 use crate::cutter::Cutter;
@@ -106,3 +108,27 @@ fn locks_and_leases_survive_a_connection_that_is_cut() {
     }
     assert!(cutter.cuts() > 50);
 }
+
+/// However often it is cut off, a wait ends in its time, and with what is said of that.
+fn wait_in_vain<L: DirectLink>(manager: &Manager<L>) {
+    let started = Instant::now();
+    let queue: ManagerQueue<u64, L> = wait::<L, _>(manager.queue("queue")).unwrap();
+    let dict: ManagerDict<String, u64, L> = wait::<L, _>(manager.dict("dict")).unwrap();
+    let error = wait::<L, _>(queue.get_timeout(TIME)).unwrap_err();
+    assert!(error.is_empty() && !error.is_outcome_unknown(), "{error}");
+    let error = wait::<L, _>(dict.wait_for_timeout("key", Until::exists(), TIME)).unwrap_err();
+    assert!(error.is_timeout() && error.to_string().contains("500ms"), "{error}");
+    assert!(started.elapsed() >= 2 * TIME);
+}
+
+#[test]
+fn a_wait_that_is_cut_off_again_and_again_ends_in_its_time() {
+    let server = server();
+    let cutter = Cutter::at_random(server.socket(), 1, 100_000);
+    wait_in_vain(&Manager::connect(cutter.socket()).unwrap());
+    wait_in_vain(&block_on(aio::Manager::connect(cutter.socket())).unwrap());
+    assert!(cutter.cuts() > 20);
+}
+
+/// Many times as long as a connection that is cut when it is quiet.
+const TIME: Duration = Duration::from_millis(500);

@@ -13,6 +13,7 @@ use super::Pace;
 use super::mailbox::{Letter, Mailbox};
 use super::object::Object;
 use super::stream::Stream;
+use super::timers::Time;
 use super::waitable::Reversal;
 
 /// Most answers that are remembered without having been acknowledged.
@@ -34,6 +35,8 @@ pub(super) struct Requests {
     forgotten: BTreeSet<u64>,
     /// Cancelled before they came: another connection was faster.
     cancelled: BTreeSet<u64>,
+    /// Until when those were to wait that lost their connection meanwhile: sent again, they wait no longer.
+    interrupted: BTreeMap<u64, Time>,
     /// How many wait.
     waiting: usize,
     /// Waits are counted: each has a number of its own.
@@ -207,6 +210,20 @@ impl Requests {
             self.waiting += 1;
         }
         Ok(number)
+    }
+
+    /// A request was to wait until then, and lost its connection. Nobody acknowledges a read, so that is known
+    /// until it is sent again; of too many the oldest are forgotten, and would wait from the beginning.
+    pub(super) fn interrupt(&mut self, id: u64, until: Time) {
+        self.interrupted.insert(id, until);
+        while self.interrupted.len() > FORGOTTEN {
+            self.interrupted.pop_first();
+        }
+    }
+
+    /// Until when a request was to wait that was interrupted.
+    pub(super) fn take_interrupted(&mut self, id: u64) -> Option<Time> {
+        self.interrupted.remove(&id)
     }
 
     /// The request will be carried out at another pace.

@@ -261,6 +261,16 @@ impl Session {
         lock(&self.state).requests.wait(id, Arc::clone(object))
     }
 
+    /// A request waited until then, and lost its connection.
+    pub(super) fn interrupt(&self, id: u64, until: Time) {
+        lock(&self.state).requests.interrupt(id, until);
+    }
+
+    /// Until when a request was to wait that was interrupted.
+    pub(super) fn take_interrupted(&self, id: u64) -> Option<Time> {
+        lock(&self.state).requests.take_interrupted(id)
+    }
+
     pub(super) fn postpone(&self, id: u64) {
         lock(&self.state).requests.postpone(id);
     }

@@ -215,6 +215,8 @@ impl Caller<'_> {
         let number = self.session.wait(self.request, self.object)?;
         let mut ticket = Ticket { session: Arc::clone(self.session), id: self.request, number, timer: None };
         let at = patience.and_then(|patience| effects.now.checked_add(patience));
+        // One that is sent again ends when it was to end at first.
+        let at = at.map(|at| self.session.take_interrupted(self.request).map_or(at, |before| before.min(at)));
         let due = || Due::Wait { object: Arc::downgrade(self.object), wait: ticket.key() };
         ticket.timer = at.map(|at| effects.core.timers.set(at, due()));
         Ok(ticket)
@@ -312,7 +314,12 @@ impl<'c> Effects<'c> {
     }
 
     /// Lets go of a wait that nobody asks for any more: its session has ended, or knows no more of it.
+    ///
+    /// If it is sent again, it ends when it was to end.
     pub(super) fn forget(&self, ticket: Ticket) {
+        if let Some((until, _)) = ticket.timer {
+            ticket.session.interrupt(ticket.id, until);
+        }
         self.cancel_timer(&ticket);
     }
 

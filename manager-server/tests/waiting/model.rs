@@ -37,6 +37,8 @@ pub(crate) struct Session<O> {
     awaited: BTreeSet<u64>,
     /// Cancelled before they came.
     cancelled: BTreeSet<u64>,
+    /// Until when those were to wait that lost their connection.
+    interrupted: BTreeMap<u64, u64>,
     grace: Option<Timer>,
 }
 
@@ -88,6 +90,7 @@ impl<K: Objects> Model<K> {
             next: 0,
             awaited: BTreeSet::new(),
             cancelled: BTreeSet::new(),
+            interrupted: BTreeMap::new(),
             grace: None,
         };
         self.sessions.push(session);
@@ -132,7 +135,11 @@ impl<K: Objects> Model<K> {
         };
         let (progress, reply) = match turn {
             Turn::Wait(time) => {
-                let timer = time.map(|time| self.set(self.now + time as u64, Due::Wait((session, id))));
+                // One that is sent again ends when it was to end at first.
+                let before = self.sessions[session].interrupted.remove(&id);
+                let until =
+                    time.map(|time| self.now + time as u64).map(|until| before.map_or(until, |at| at.min(until)));
+                let timer = until.map(|until| self.set(until, Due::Wait((session, id))));
                 (Progress::Waiting(timer), None)
             }
             Turn::Now(said, undo) => {
@@ -245,6 +252,10 @@ impl<K: Objects> Model<K> {
         let mut others = Others::default();
         self.objects.end_wait(at, key, why, &mut others);
         if why == Why::Lost {
+            let session = &mut self.sessions[key.0];
+            if let Some(Request { progress: Progress::Waiting(Some((until, _))), .. }) = session.requests.get(&key.1) {
+                session.interrupted.insert(key.1, *until);
+            }
             self.stop_timer(key);
             self.sessions[key.0].requests.remove(&key.1);
         }
