@@ -3,6 +3,8 @@
 //! A message names the operation and the object; it never holds a key or a value.
 
 mod refusals;
+#[cfg(feature = "process")]
+mod work;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,6 +14,8 @@ use std::time::Duration;
 use manager_protocol::{Code, Effect, Row};
 
 use crate::link::{Label, Target};
+#[cfg(feature = "process")]
+use crate::task::Fault;
 
 /// The result of a call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -83,6 +87,9 @@ pub(crate) enum Reason {
     /// The private server did not start.
     #[cfg(feature = "embedded")]
     Start,
+    /// A task, a process or a pool failed.
+    #[cfg(feature = "process")]
+    Work(Fault),
 }
 
 impl Error {
@@ -152,12 +159,18 @@ impl Error {
             | Reason::NoDefaultSocket => None,
             #[cfg(feature = "embedded")]
             Reason::Start => None,
+            #[cfg(feature = "process")]
+            Reason::Work(_) => None,
         }
     }
 
     /// Whether no reply, or not what was waited for, came within the time allowed.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
+        #[cfg(feature = "process")]
+        if self.is_task_timeout() {
+            return true;
+        }
         matches!(self.0.reason, Reason::Timeout(_) | Reason::NotInTime(_))
     }
 
@@ -240,6 +253,8 @@ impl Error {
     /// The cause, where the reason says little without it: it is part of the message then.
     fn told_source(&self) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
         let told = matches!(self.0.reason, Reason::Connect(_) | Reason::Encode | Reason::Decode);
+        #[cfg(feature = "process")]
+        let told = told || matches!(self.0.reason, Reason::Work(Fault::Spawn));
         self.0.source.as_deref().filter(|_| told)
     }
 
@@ -341,6 +356,8 @@ fn write_reason(f: &mut fmt::Formatter<'_>, reason: &Reason, attempted: &str) ->
         Reason::NoDefaultSocket => f.write_str("there is no default place for a socket; name one"),
         #[cfg(feature = "embedded")]
         Reason::Start => f.write_str("cannot start a private server"),
+        #[cfg(feature = "process")]
+        Reason::Work(fault) => write!(f, "{fault}"),
     }
 }
 

@@ -9,7 +9,9 @@ use crate::argument::cannot_decode;
 use crate::calls::Raw;
 use crate::error::{Error, Reason, Result};
 use crate::link::{Answer, DirectLink, Link, Target, WaitingLink};
-use crate::reference::{collect, note_all};
+#[cfg(feature = "process")]
+use crate::reference::keep;
+use crate::reference::{collect, note, note_all};
 
 /// An object as seen through a link.
 #[derive(Debug, Clone)]
@@ -42,6 +44,15 @@ impl<L: Link> Handle<L> {
                 |answer| answer.read::<O, T>(|reply| decode(reply).map_err(cannot_decode)),
             ),
             (Err(error), _) => self.link.fail(error.during(O::ROW, &self.target)),
+        }
+    }
+
+    /// Notes that what is being encoded needs the object, if it has to be held.
+    pub(crate) fn note(&self) {
+        if let Some(hold) = self.target.hold() {
+            note(hold);
+            #[cfg(feature = "process")]
+            keep(hold, &self.link);
         }
     }
 

@@ -124,11 +124,38 @@
 //! # Ok::<(), manager_client::Error>(())
 //! ```
 //!
+//! # Processes and pools
+//!
+//! A function with the attribute `#[task]` runs in another process: by itself as a [`Process`], or by the workers
+//! of a [`Pool`]. A child is this program, run again, so `main` begins with [`init`].
+//!
+//! ```
+//! use manager_client::{Pool, task};
+//!
+//! #[task]
+//! fn square(x: i64) -> i64 {
+//!     x * x
+//! }
+//!
+//! fn main() -> Result<(), manager_client::Error> {
+//!     manager_client::init();
+//!     let pool = Pool::new(2)?;
+//!     assert_eq!(pool.map(square, 0..4)?, [0, 1, 4, 9]);
+//!     pool.close()?;
+//!     pool.join()
+//! }
+//! ```
+//!
 //! # Features
 //! - `aio` (default): the async proxies, on tokio.
 //! - `embedded` (default): [`Manager::start`].
+//! - `process` (default): tasks, [`Process`] and [`Pool`].
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
+
+// The code that `#[task]` makes names this crate.
+#[cfg(feature = "process")]
+extern crate self as manager_client;
 
 #[cfg(feature = "aio")]
 pub mod aio;
@@ -169,6 +196,10 @@ mod pages;
 mod path;
 mod pipe;
 mod pipeline;
+#[cfg(feature = "process")]
+mod pool;
+#[cfg(feature = "process")]
+mod process;
 mod queue;
 mod reference;
 mod request;
@@ -182,6 +213,8 @@ mod set;
 mod slice;
 mod swap;
 mod taken;
+#[cfg(feature = "process")]
+pub mod task;
 mod transaction;
 mod until;
 mod update;
@@ -205,9 +238,13 @@ pub use link::{Answer, DirectLink, Link, Target, WaitingLink};
 pub use list::{Iter as ListIter, ManagerList};
 pub use lock::{LockGuard, ManagerLock, OwnerlessLock};
 pub use manager::{Manager, ObjectInfo};
+#[cfg(feature = "process")]
+pub use manager_macros::task;
 pub use manager_protocol::barrier::BarrierStatus;
 pub use manager_protocol::condition::ConditionStatus;
 pub use manager_protocol::lock::LockStatus;
+#[cfg(feature = "process")]
+pub use manager_protocol::pool::{PoolStatus, WorkerStatus};
 pub use manager_protocol::queue::QueueStatus;
 pub use manager_protocol::semaphore::SemaphoreStatus;
 pub use manager_protocol::{Code, Effect, Kind, Row};
@@ -218,6 +255,10 @@ pub use options::Options;
 pub use path::ValuePath;
 pub use pipe::{Messages as PipeMessages, PipeEnd, PipeEnds, PipeReceiver, PipeSender, PipeTicket};
 pub use pipeline::Pipeline;
+#[cfg(feature = "process")]
+pub use pool::{AsyncResult, Imap, MapResult, Pool, PoolBuilder, Progress};
+#[cfg(feature = "process")]
+pub use process::{CapturedOutput, Current, Joined, Process, current_process, init, init_keeping_signals};
 pub use queue::{Iter as QueueIter, Lease, ManagerQueue, QueueOptions};
 pub use reference::{Proxy, Reference};
 pub use rlock::ManagerRLock;
@@ -225,6 +266,8 @@ pub use semaphore::{ManagerSemaphore, Permit, SemaphoreOptions};
 pub use set::{Iter as SetIter, ManagerSet};
 pub use slice::Slice;
 pub use swap::Swap;
+#[cfg(feature = "process")]
+pub use task::{Run, Task, TaskError};
 pub use transaction::{Attempt, ReadLink, Transaction};
 pub use until::Until;
 pub use value::ManagerValue;
@@ -234,6 +277,6 @@ pub use watch::{
 };
 
 /// The programs in the README compile, and those that need no daemon run.
-#[cfg(all(doctest, feature = "aio", feature = "embedded"))]
+#[cfg(all(doctest, feature = "aio", feature = "embedded", feature = "process"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;

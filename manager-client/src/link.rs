@@ -10,7 +10,7 @@ use manager_protocol::{Decode, Decoder, Kind, ObjectId, Operation, Row, kind_nam
 
 use crate::calls::{Calls, Outcomes, Raw};
 use crate::error::{Error, Reason, Result};
-use crate::reference::{Hold, Origin, Reference, note, within};
+use crate::reference::{Hold, Origin, Reference, within};
 
 /// A way for calls to reach objects.
 ///
@@ -199,11 +199,6 @@ impl Target {
     /// The same object, held for as long as this is there, and each of its clones.
     pub(crate) fn held(self, hold: Option<Arc<Hold>>) -> Self {
         Self { hold, ..self }
-    }
-
-    /// Notes that a call which is being encoded needs what is held.
-    pub(crate) fn note(&self) {
-        self.hold.iter().for_each(note);
     }
 
     pub(crate) fn hold(&self) -> Option<&Arc<Hold>> {

@@ -4,6 +4,8 @@ use std::ffi::OsStr;
 use std::future::ready;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+#[cfg(feature = "process")]
+use std::sync::OnceLock;
 
 use manager_protocol::{Kind, Operation, SOCKET_VARIABLE, manager};
 
@@ -83,7 +85,12 @@ impl Manager {
     /// # Errors
     /// As [`connect`](Self::connect), and if the variable `MANAGER_SOCKET` is not set.
     pub fn from_env() -> Result<Self> {
-        Self::connect(socket_from_env()?)
+        let socket = socket_from_env()?;
+        #[cfg(feature = "process")]
+        if let Some(shared) = SHARED.get().filter(|shared| shared.socket() == socket) {
+            return Ok(shared.clone());
+        }
+        Self::connect(socket)
     }
 
     /// Starts a private server inside this process, for it and its children.
@@ -310,6 +317,17 @@ pub(crate) fn command(program: impl AsRef<OsStr>, socket: &Path) -> Command {
     let socket = std::path::absolute(socket).unwrap_or_else(|_| socket.to_owned());
     command.env(SOCKET_VARIABLE, socket);
     command
+}
+
+/// What all of this process uses that finds its server in the environment.
+#[cfg(feature = "process")]
+static SHARED: OnceLock<Manager> = OnceLock::new();
+
+/// From now on [`Manager::from_env`] gives this one, if it is of the same server: what a task makes, and returns a
+/// proxy of, is then held until it was told.
+#[cfg(feature = "process")]
+pub(crate) fn share(manager: &Manager) {
+    SHARED.get_or_init(|| manager.clone());
 }
 
 /// The number of the manager itself.

@@ -23,6 +23,8 @@ use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 pub(crate) use self::hold::{Hold, Holds, Outlet};
+#[cfg(feature = "process")]
+pub(crate) use self::outgoing::{Keepers, keep, keeping, take_keepers};
 pub(crate) use self::outgoing::{collect, note, note_all};
 pub use self::proxies::Proxy;
 pub(crate) use self::proxies::{Made, references};
@@ -101,7 +103,7 @@ impl FromStr for Reference {
 fn read(text: &str) -> Option<Reference> {
     let (name, rest) = text.split_once(':')?;
     let (epoch, object) = rest.split_once(':')?;
-    let kind = (1..=u8::MAX).map_while(|number| Kind::try_from(number).ok()).find(|kind| kind_name(*kind) == name)?;
+    let kind = (1..=u8::MAX).filter_map(|number| Kind::try_from(number).ok()).find(|kind| kind_name(*kind) == name)?;
     let reference = Reference::new(kind, u64::from_str_radix(epoch, 16).ok()?, object.parse().ok()?);
     (reference.to_string() == text).then_some(reference)
 }

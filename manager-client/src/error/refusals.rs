@@ -146,6 +146,10 @@ impl Error {
     /// Whether the call was cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
+        #[cfg(feature = "process")]
+        if self.is_cancelled_task() {
+            return true;
+        }
         self.code() == Some(Code::Cancelled)
     }
 }

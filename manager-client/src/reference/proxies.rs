@@ -39,10 +39,10 @@ macro_rules! references {
             }
         }
 
-        impl<$($parameter,)* L> serde::Serialize for $proxy<$($parameter,)* L> {
+        impl<$($parameter,)* L: $crate::link::Link> serde::Serialize for $proxy<$($parameter,)* L> {
             /// As a reference: see [`Reference`](crate::Reference).
             fn serialize<Out: serde::Serializer>(&self, serializer: Out) -> std::result::Result<Out::Ok, Out::Error> {
-                self.handle.target.note();
+                self.handle.note();
                 serde::Serialize::serialize(&self.reference(), serializer)
             }
         }

@@ -2,6 +2,10 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+#[cfg(feature = "process")]
+use std::collections::BTreeMap;
+#[cfg(feature = "process")]
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,6 +17,8 @@ use super::{Hold, Holds, Proxy, Reference, collect};
 use crate::argument::{cannot_decode, cannot_encode};
 use crate::error::{Error, Reason, Result};
 use crate::link::{Answer, DirectLink, Link as _, Target};
+#[cfg(feature = "process")]
+use crate::manager::Manager;
 
 /// Where an answer came from.
 #[derive(Clone, Default)]
@@ -190,6 +196,42 @@ impl Kept {
         let origin = may_have_references(&bytes)
             .then(|| Arc::new(Origin { link: Some(Arc::new(link.clone())), session: None, held: Held::new(held) }));
         Ok(Self { value: Encoded::from(Arc::<[u8]>::from(bytes)), origin })
+    }
+
+    /// A value that came from another process, not in an answer. What it refers to is asked for, so that it is
+    /// held as long as this is there; the other process must hold it until then.
+    #[cfg(feature = "process")]
+    pub(crate) fn received(value: &Encoded<'_>, manager: &Manager) -> Result<Self> {
+        let link = manager.link();
+        let mut holds = BTreeMap::new();
+        for reference in manager_protocol::references(value.as_slice()) {
+            let reference = Reference::new(reference.kind, reference.epoch, reference.object);
+            if let Entry::Vacant(entry) = holds.entry(reference.object()) {
+                let target = manager.hold(reference, reference.kind(), |_, target| target)?;
+                entry.insert(target.hold().cloned());
+            }
+        }
+        let held = Held::new(holds.into_values().flatten().collect());
+        let origin = Origin { link: Some(Arc::new(link.clone())), session: None, held };
+        Ok(Self { value: Encoded::from(Arc::<[u8]>::from(value.as_slice())), origin: Some(Arc::new(origin)) })
+    }
+
+    /// Runs what makes proxies of the references in the value.
+    #[cfg(feature = "process")]
+    pub(crate) fn within<T>(&self, work: impl FnOnce(&Encoded<'_>) -> T) -> T {
+        match &self.origin {
+            Some(origin) => enter(origin, || Ok(work(&self.value))).expect("it cannot fail"),
+            None => work(&self.value),
+        }
+    }
+
+    /// Decodes a part of the value.
+    #[cfg(feature = "process")]
+    pub(crate) fn read<T>(&self, decode: impl FnOnce(&Encoded<'_>) -> Result<T>) -> Result<T> {
+        match &self.origin {
+            Some(origin) => enter(origin, || decode(&self.value)),
+            None => decode(&self.value),
+        }
     }
 
     pub(crate) fn encoded(&self) -> Encoded<'static> {
