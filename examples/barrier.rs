@@ -9,10 +9,9 @@
 #![allow(clippy::print_stdout, reason = "the program's result")]
 
 use std::error::Error;
-use std::process::Child;
 
 use clap::Parser;
-use manager_client::{Manager, ManagerDict, ManagerList};
+use manager_client::{Manager, ManagerBarrier, ManagerDict, ManagerList, TaskError, task};
 use serde::{Deserialize, Serialize};
 
 #[derive(Parser)]
@@ -24,9 +23,6 @@ struct Args {
     /// How many phases there are
     #[arg(long, default_value_t = 8)]
     phases: u64,
-    /// In a child: the worker's number
-    #[arg(long, hide = true)]
-    worker: Option<u64>,
 }
 
 /// The cells of the ring that one worker computes.
@@ -46,48 +42,45 @@ struct Sum {
     heat: f64,
 }
 
-/// What the processes share.
+/// What the processes share: it is an argument of each.
+#[derive(Clone, Serialize, Deserialize)]
 struct Shared {
     /// By phase and worker: the cells after that phase.
     parts: ManagerDict<(u64, u64), Vec<f64>>,
     steps: ManagerList<Step>,
     sums: ManagerList<Sum>,
+    all_done: ManagerBarrier,
 }
 
 impl Shared {
-    fn open(manager: &Manager) -> Result<Self, manager_client::Error> {
-        Ok(Self { parts: manager.dict("parts")?, steps: manager.list("steps")?, sums: manager.list("sums")? })
-    }
-
-    fn part(&self, phase: u64, worker: u64) -> Result<Vec<f64>, Box<dyn Error>> {
+    fn part(&self, phase: u64, worker: u64) -> Result<Vec<f64>, TaskError> {
         let part = self.parts.get(&(phase, worker))?;
-        part.ok_or_else(|| format!("worker {worker} is not done with phase {phase}").into())
+        part.ok_or_else(|| TaskError::new(format!("worker {worker} is not done with phase {phase}")))
     }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    manager_client::init();
     let args = Args::parse();
-    if let Some(worker) = args.worker {
-        return work(worker, &args);
-    }
     let manager = Manager::start()?;
-    let shared = Shared::open(&manager)?;
+    let shared = Shared {
+        parts: manager.new_dict()?,
+        steps: manager.new_list()?,
+        sums: manager.new_list()?,
+        all_done: manager.new_barrier(args.workers)?,
+    };
     let mut ring = vec![0.0; CELLS * usize::try_from(args.workers)?];
     ring[0] = 1000.0;
     for (worker, part) in (0..).zip(ring.chunks(CELLS)) {
         shared.parts.set(&(0, worker), part)?;
     }
 
-    let me = std::env::current_exe()?;
-    let (workers, phases) = (args.workers.to_string(), args.phases.to_string());
-    let arguments = ["--workers", &workers, "--phases", &phases, "--worker"];
-    let spawn = |worker: u64| manager.command(&me).args(arguments).arg(worker.to_string()).spawn();
-    let children: Vec<Child> = (0..args.workers).map(spawn).collect::<Result<_, _>>()?;
-    for mut child in children {
-        let status = child.wait()?;
-        if !status.success() {
-            return Err(format!("a worker ended with {status}").into());
-        }
+    let workers: Vec<_> = (0..args.workers)
+        .map(|worker| manager.process(work, (shared.clone(), worker, args.workers, args.phases)))
+        .collect();
+    workers.iter().try_for_each(|worker| worker.start())?;
+    for worker in &workers {
+        worker.join()??;
     }
 
     for Sum { phase, leader, heat } in shared.sums.values()? {
@@ -109,20 +102,18 @@ fn count_ahead(steps: &[Step], workers: u64) -> usize {
     begun.filter(|(at, step)| done(*at, step.phase - 1) < workers).count()
 }
 
-fn work(worker: u64, args: &Args) -> Result<(), Box<dyn Error>> {
-    let manager = Manager::from_env()?;
-    let shared = Shared::open(&manager)?;
-    let all_done = manager.barrier("all_done", args.workers)?;
-    let (left, right) = ((worker + args.workers - 1) % args.workers, (worker + 1) % args.workers);
-    for phase in 1..=args.phases {
+#[task]
+fn work(shared: Shared, worker: u64, workers: u64, phases: u64) -> Result<(), TaskError> {
+    let (left, right) = ((worker + workers - 1) % workers, (worker + 1) % workers);
+    for phase in 1..=phases {
         shared.steps.push(&Step { phase, is_done: false })?;
         let edges = (shared.part(phase - 1, left)?[CELLS - 1], shared.part(phase - 1, right)?[0]);
         let part = spread(&shared.part(phase - 1, worker)?, edges.0, edges.1);
         shared.parts.set(&(phase, worker), &part)?;
         shared.steps.push(&Step { phase, is_done: true })?;
 
-        if all_done.wait()?.is_leader() {
-            let parts: Result<Vec<_>, _> = (0..args.workers).map(|worker| shared.part(phase, worker)).collect();
+        if shared.all_done.wait()?.is_leader() {
+            let parts: Result<Vec<_>, _> = (0..workers).map(|worker| shared.part(phase, worker)).collect();
             let heat = parts?.iter().flatten().sum();
             shared.sums.push(&Sum { phase, leader: worker, heat })?;
         }

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail at any point, in a helper as well")]
 
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -84,13 +87,49 @@ fn async_client_adds_up() {
 }
 
 #[test]
+fn process_and_process_subclass_run_five_times_each() {
+    for name in ["process", "process_subclass"] {
+        let printed = match name {
+            "process" => stdout(example("process").output().unwrap()),
+            _ => stdout(example("process_subclass").output().unwrap()),
+        };
+        let mut expected = vec!["testing many processes of Python"; 5];
+        expected.push("the end of the test");
+        assert_eq!(printed.lines().collect::<Vec<_>>(), expected, "{name}");
+    }
+}
+
+#[test]
+fn process_members_are_as_they_are_said_to_be() {
+    let printed = stdout(example("process_members").output().unwrap());
+    let lines: Vec<&str> = printed.lines().collect();
+    let expected = [
+        "name: waiter, daemon: true, pid: None",
+        "before start: alive: false, exit code: None",
+        "join before start: waiter was not started yet",
+        "after start: alive: true, exit code: None",
+        "start again: waiter was started already",
+        "join for 10 ms: None",
+        "close: waiter is still running: join it, or end it, before it is closed",
+        "sentinel: true",
+    ];
+    assert_eq!(lines[..8], expected);
+    assert!(lines[8].starts_with("terminated: ") && lines[8].contains("signal 15 (SIGTERM)"), "{printed}");
+    assert_eq!(lines[9..11], ["alive: false, exit code: Some(-15)", "closed: waiter was closed"]);
+    assert!(lines[11].starts_with("killed: ") && lines[11].contains("signal 9 (SIGKILL)"), "{printed}");
+    assert_eq!(lines[12], r#"a child and its child: ("parent", "parent:1")"#);
+    assert!(lines[13].contains("process_members.rs:") && lines[13].ends_with("attempt to divide by zero"), "{printed}");
+    assert_eq!(lines[14..], ["exit code: Some(101)"]);
+}
+
+#[test]
 fn queue_gets_what_each_child_puts() {
     let printed = stdout(example("queue").output().unwrap());
     let (before, after) = printed.split_once("the parent gets:\n").unwrap();
     assert_eq!(sorted(before), (0..3).map(|index| format!("child {index} begins to put")).collect::<Vec<_>>());
-    let (messages, end) = after.split_once("the end").unwrap();
+    let (messages, end) = after.split_once("the end of the test").unwrap();
     assert_eq!(sorted(messages), (0..3).map(|index| format!("I am {index}, by way of the queue")).collect::<Vec<_>>());
-    assert_eq!(end, ", after 3 messages\n");
+    assert_eq!(end, "\n");
 }
 
 #[test]
@@ -106,10 +145,128 @@ fn pipe_carries_messages_both_ways_until_it_ends() {
         "parent receives: I ate the soup",
     ];
     assert_eq!(lines_of("parent"), parent, "{printed}");
-    let child = ["child sent: hello parent", "child receives: hello child", "child is told the end, after 3 dishes"];
-    assert_eq!(lines_of("child"), child, "{printed}");
-    assert_eq!(printed.lines().last(), Some("the end"));
-    assert_eq!(printed.lines().count(), parent.len() + child.len() + 1, "{printed}");
+    assert_eq!(lines_of("child"), ["child sent: hello parent", "child receives: hello child"], "{printed}");
+    assert!(printed.ends_with("the child is told the end, after 3 dishes\nthe end of the test\n"), "{printed}");
+    assert_eq!(printed.lines().count(), parent.len() + 4, "{printed}");
+}
+
+#[test]
+fn producers_consumers_lose_nothing_and_all_end() {
+    let printed = stdout(example("producers_consumers").output().unwrap());
+    let (by_pipe, by_queue) = printed.split_once("by pipe: 20 eaten\n").unwrap();
+    let (by_queue, end) = by_queue.split_once("by queue: 20 eaten\n").unwrap();
+    for half in [by_pipe, by_queue] {
+        let made: Vec<&str> =
+            half.lines().filter(|line| !line.contains(" eats: ") && line.contains(" has made ")).collect();
+        let eaten: Vec<&str> =
+            half.lines().filter_map(|line| line.split_once(" eats: ")).map(|(_, food)| food).collect();
+        assert_eq!(made.len(), 20, "{printed}");
+        assert_eq!(sorted(&made.join("\n")), sorted(&eaten.join("\n")));
+        assert_eq!(half.lines().filter(|line| line.contains(" got nothing: ")).count(), 4, "{printed}");
+    }
+    assert!(end.starts_with("the main program ends..........\n") && end.ends_with(" seconds\n"), "{printed}");
+}
+
+#[test]
+fn pool_runs_ten_tasks_by_five_processes() {
+    let printed = stdout(example("pool").output().unwrap());
+    let mut processes = HashSet::new();
+    for task in 0..10 {
+        let begun = printed.lines().find_map(|line| line.strip_prefix(&format!("Run task {task} ("))).unwrap();
+        processes.insert(begun.strip_suffix(")...").unwrap());
+        let ended = format!("Task {task} runs 0.");
+        assert_eq!(printed.lines().filter(|line| line.starts_with(&ended)).count(), 1, "{printed}");
+    }
+    assert!((1..=5).contains(&processes.len()), "{printed}");
+    assert_eq!((printed.lines().count(), printed.lines().last()), (21, Some("the end of the test")), "{printed}");
+}
+
+#[test]
+fn map_and_apply_return_what_the_function_does() {
+    let printed = stdout(example("map_and_apply").output().unwrap());
+    let parts: Vec<&str> = printed.split("\n--------").skip(1).collect();
+    let [apply_async, apply, map, map_async] = parts[..] else { panic!("{printed}") };
+    let hello: Vec<String> = (0..10).map(|index| format!("func_return: hello world {index}")).collect();
+    let numbers: Vec<String> = [1, 2, 4, 5, 7, 8].iter().map(|number| format!("func_return: {number}")).collect();
+    // What the workers print comes when it comes; what is returned is in order.
+    let returned: Vec<&str> = apply_async.lines().filter(|line| line.starts_with("func_return")).collect();
+    assert_eq!(returned, hello, "{printed}");
+    assert!(apply_async.contains("apply_async: does not block\n"), "{printed}");
+    assert!(apply.ends_with(&format!("********\napply: blocks\n{hello:?}\n")), "{printed}");
+    assert!(map.ends_with(&format!("********\nmap: blocks\n{numbers:?}\n")), "{printed}");
+    assert!(map_async.contains("\nready:  false\nmap_async: does not block\n"), "{printed}");
+    assert!(map_async.ends_with(&format!("{numbers:?}\n")), "{printed}");
+    for (part, calls) in parts.iter().zip([10, 10, 6, 6]) {
+        assert_eq!(part.lines().filter(|line| line.starts_with("msg:  ")).count(), calls, "{printed}");
+    }
+}
+
+#[test]
+fn thumbnails_are_made_of_what_is_not_broken() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = |name: &str| folder.path().join(name);
+    let colours = image::RgbImage::from_fn(200, 100, |x, y| image::Rgb([x as u8, y as u8, 7]));
+    for name in ["wide.jpeg", "wide.png", "broken.png"] {
+        colours.save(picture(name)).unwrap();
+    }
+    image::RgbImage::new(30, 60).save(picture("small.PNG")).unwrap();
+    // A PNG that says that it is a JPEG is one all the same; half of one is not, nor is text.
+    std::fs::copy(picture("wide.png"), picture("renamed.jpg")).unwrap();
+    let bytes = std::fs::read(picture("broken.png")).unwrap();
+    std::fs::write(picture("broken.png"), &bytes[..bytes.len() / 2]).unwrap();
+    std::fs::write(picture("text.jpg"), "no picture").unwrap();
+    // Its header says that it has 65,535 x 65,535 pixels.
+    let mut lie = std::fs::read(picture("wide.jpeg")).unwrap();
+    let frame = lie.windows(2).position(|marker| marker == [0xff, 0xc0]).unwrap();
+    lie[frame + 5..frame + 9].fill(0xff);
+    std::fs::write(picture("lie.jpg"), lie).unwrap();
+    image::RgbImage::new(10, 4).save(picture("tiny.png")).unwrap();
+    // A name that is not text, of a picture that could be made one.
+    let no_text = OsStr::from_bytes(b"not text \xff.png");
+    std::fs::copy(picture("wide.png"), folder.path().join(no_text)).unwrap();
+    // What is in the folder of thumbnails is no picture of the folder.
+    std::fs::create_dir(picture("thumbs")).unwrap();
+    std::fs::copy(picture("wide.png"), picture("thumbs/other.png")).unwrap();
+    std::fs::write(picture("notes.txt"), "not looked at").unwrap();
+
+    let printed =
+        stdout(example("thumbnails").arg(folder.path()).args(["--size", "50", "--workers", "2"]).output().unwrap());
+    let thumbs = folder.path().join("thumbs");
+    let lines: Vec<&str> = printed.lines().collect();
+    assert_eq!(lines[0], format!("5 thumbnails in {}, by 2 processes", thumbs.display()));
+    for (line, name) in lines[1..].iter().zip(["broken.png", "lie.jpg", "not text \u{fffd}.png", "text.jpg"]) {
+        let reason = line.strip_prefix(&format!("left out: {}: ", picture(name).display()));
+        assert!(reason.is_some_and(|reason| !reason.is_empty()), "{printed}");
+    }
+    assert_eq!(lines.len(), 5, "{printed}");
+    let expected = [
+        ("wide.jpeg", image::ImageFormat::Jpeg, (50, 25)),
+        ("wide.png", image::ImageFormat::Png, (50, 25)),
+        ("renamed.jpg", image::ImageFormat::Png, (50, 25)),
+        ("small.PNG", image::ImageFormat::Png, (25, 50)),
+        ("tiny.png", image::ImageFormat::Png, (10, 4)),
+        ("other.png", image::ImageFormat::Png, (200, 100)),
+    ];
+    for (name, format, size) in expected {
+        let reader = image::ImageReader::open(thumbs.join(name)).unwrap().with_guessed_format().unwrap();
+        assert_eq!(reader.format(), Some(format), "{name}");
+        assert_eq!(image::GenericImageView::dimensions(&reader.decode().unwrap()), size, "{name}");
+    }
+    assert_eq!(std::fs::read_dir(&thumbs).unwrap().count(), expected.len());
+}
+
+#[test]
+fn thumbnails_says_what_it_cannot_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = |arguments: &[&str], code| {
+        let output = example("thumbnails").args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(told(&["/nonexistent/folder"], 1).contains("cannot read /nonexistent/folder"));
+    let empty = folder.path().to_str().unwrap();
+    assert!(told(&[empty], 1).contains("no pictures in"));
+    assert!(told(&[empty, "--size", "0"], 2).contains("--size"));
 }
 
 #[test]

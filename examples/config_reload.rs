@@ -10,11 +10,10 @@
 #![allow(clippy::print_stdout, reason = "the program's result")]
 
 use std::error::Error;
-use std::process::Child;
 use std::time::Duration;
 
 use clap::Parser;
-use manager_client::{Manager, ManagerDict, Until};
+use manager_client::{Manager, ManagerDict, TaskError, Until, task};
 use serde::{Deserialize, Serialize};
 
 #[derive(Parser)]
@@ -23,9 +22,6 @@ struct Args {
     /// How many processes work
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..))]
     workers: u64,
-    /// In a child: the worker's number
-    #[arg(long, hide = true)]
-    worker: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -35,62 +31,49 @@ struct Config {
     max_connections: u32,
 }
 
-/// What the processes share.
-struct Shared {
-    configs: ManagerDict<String, Config>,
-    /// By worker: the revision that it works with.
-    applied: ManagerDict<u64, u64>,
-}
+type Configs = ManagerDict<String, Config>;
+
+/// By worker: the revision that it works with.
+type Applied = ManagerDict<u64, u64>;
 
 /// The service whose configuration it is.
 const SERVICE: &str = "mail";
 
-impl Shared {
-    fn open(manager: &Manager) -> Result<Self, manager_client::Error> {
-        Ok(Self { configs: manager.dict("configs")?, applied: manager.dict("applied")? })
-    }
-}
-
 fn main() -> Result<(), Box<dyn Error>> {
+    manager_client::init();
     let args = Args::parse();
-    if let Some(number) = args.worker {
-        return work(number);
-    }
     let manager = Manager::start()?;
-    let shared = Shared::open(&manager)?;
-    let me = std::env::current_exe()?;
-    let spawn = |number: u64| manager.command(&me).args(["--worker", &number.to_string()]).spawn();
-    let workers: Vec<Child> = (0..args.workers).map(spawn).collect::<Result<_, _>>()?;
+    let (configs, applied): (Configs, Applied) = (manager.new_dict()?, manager.new_dict()?);
+    let workers: Vec<_> =
+        (0..args.workers).map(|number| manager.process(work, (configs.clone(), applied.clone(), number))).collect();
+    workers.iter().try_for_each(|worker| worker.start())?;
 
     for (revision, (log_level, max_connections)) in (1..).zip([("info", 100), ("debug", 100), ("warn", 250)]) {
         let config = Config { revision, log_level: log_level.to_owned(), max_connections };
-        shared.configs.set(SERVICE, &config)?;
+        configs.set(SERVICE, &config)?;
         for worker in 0..args.workers {
-            shared.applied.wait_for(&worker, Until::at_least(&revision))?;
+            applied.wait_for(&worker, Until::at_least(&revision))?;
         }
         println!(
             "revision {revision}: log level {log_level}, {max_connections} connections; {} workers apply it",
             args.workers
         );
     }
-    shared.configs.remove(SERVICE)?;
-    for mut worker in workers {
-        let status = worker.wait()?;
-        if !status.success() {
-            return Err(format!("a worker ended with {status}").into());
-        }
+    configs.remove(SERVICE)?;
+    for worker in &workers {
+        worker.join()??;
     }
     println!("the configuration is removed, and all workers have ended");
     Ok(())
 }
 
-fn work(number: u64) -> Result<(), Box<dyn Error>> {
-    let shared = Shared::open(&Manager::from_env()?)?;
-    let configs = shared.configs.versioned();
+#[task]
+fn work(configs: Configs, applied: Applied, number: u64) -> Result<(), TaskError> {
+    let configs = configs.versioned();
     let mut seen = configs.wait_for(SERVICE, Until::exists())?;
     while let Some(config) = seen.value {
         // Here it would set up what it does.
-        shared.applied.set(&number, &config.revision)?;
+        applied.set(&number, &config.revision)?;
         seen = configs.wait_for_timeout(SERVICE, Until::changed_since(seen.version), Duration::MAX)?;
     }
     Ok(())

@@ -7,10 +7,10 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the program's result and progress")]
 
 use std::error::Error;
-use std::process::Child;
 
 use clap::Parser;
-use manager_client::{Manager, ManagerDict};
+use manager_client::{Manager, ManagerDict, TaskError, task};
+use serde::{Deserialize, Serialize};
 
 #[derive(Parser)]
 #[command(about = "Many processes count in one dict: what is lost, and what is not")]
@@ -21,12 +21,9 @@ struct Args {
     /// How often each process adds one (the two slower ways: a tenth of that)
     #[arg(long, default_value_t = 100_000)]
     times: u64,
-    /// In a child: which way to count
-    #[arg(long, hide = true)]
-    way: Option<Way>,
 }
 
-#[derive(Clone, Copy, clap::ValueEnum)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 enum Way {
     Add,
     UpdateWith,
@@ -34,19 +31,22 @@ enum Way {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    manager_client::init();
     let args = Args::parse();
-    if let Some(way) = args.way {
-        return count(way, args.times);
-    }
     let manager = Manager::start()?;
-    let counters: ManagerDict<String, u64> = manager.dict("counters")?;
-    for (way, flag, name, times) in [
-        (Way::Add, "add", "dict.add", args.times),
-        (Way::UpdateWith, "update-with", "dict.update_with", args.times / 10),
-        (Way::ReadThenWrite, "read-then-write", "get, then set", args.times / 10),
+    let counters = manager.new_dict()?;
+    for (way, name, times) in [
+        (Way::Add, "dict.add", args.times),
+        (Way::UpdateWith, "dict.update_with", args.times / 10),
+        (Way::ReadThenWrite, "get, then set", args.times / 10),
     ] {
         eprintln!("{name}: {} processes x {times} ...", args.processes);
-        run(&manager, flag, args.processes, times)?;
+        let processes: Vec<_> =
+            (0..args.processes).map(|_| manager.process(count, (counters.clone(), way, times))).collect();
+        processes.iter().try_for_each(|process| process.start())?;
+        for process in &processes {
+            process.join()??;
+        }
         let (expected, counted) = (args.processes * times, counters.get(way.key())?.unwrap_or(0));
         let lost = expected.checked_sub(counted).ok_or("counted more than was added")?;
         println!("{name:16} {} x {times} = {expected:7}   counted {counted:7}   lost {lost}", args.processes);
@@ -57,22 +57,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Runs the processes and waits for all of them.
-fn run(manager: &Manager, way: &str, processes: u64, times: u64) -> Result<(), Box<dyn Error>> {
-    let me = std::env::current_exe()?;
-    let spawn = |_| manager.command(&me).args(["--way", way, "--times", &times.to_string()]).spawn();
-    let children: Vec<Child> = (0..processes).map(spawn).collect::<Result<_, _>>()?;
-    for mut child in children {
-        let status = child.wait()?;
-        if !status.success() {
-            return Err(format!("a process ended with {status}").into());
-        }
-    }
-    Ok(())
-}
-
-fn count(way: Way, times: u64) -> Result<(), Box<dyn Error>> {
-    let counters: ManagerDict<String, u64> = Manager::from_env()?.dict("counters")?;
+#[task]
+fn count(counters: ManagerDict<String, u64>, way: Way, times: u64) -> Result<(), TaskError> {
     let key = way.key();
     for _ in 0..times {
         match way {

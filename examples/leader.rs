@@ -11,10 +11,9 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::process::Child;
 
 use clap::Parser;
-use manager_client::{Manager, ManagerDict, ManagerEvent, ManagerQueue};
+use manager_client::{Manager, ManagerDict, ManagerEvent, ManagerLock, ManagerQueue, Process, TaskError, task};
 use serde::{Deserialize, Serialize};
 
 #[derive(Parser)]
@@ -26,9 +25,6 @@ struct Args {
     /// How many leaders are killed
     #[arg(long, default_value_t = 3)]
     kills: usize,
-    /// In a child: the candidate's number
-    #[arg(long, hide = true)]
-    candidate: Option<usize>,
 }
 
 /// What a leader tells the parent once it leads.
@@ -46,16 +42,23 @@ struct Entry {
     text: String,
 }
 
-/// What the processes share, beside the lock.
+/// What the processes share: it is an argument of each.
+#[derive(Clone, Serialize, Deserialize)]
 struct Shared {
+    leadership: ManagerLock,
     storage: ManagerDict<String, Entry>,
     terms: ManagerQueue<Term>,
     over: ManagerEvent,
 }
 
 impl Shared {
-    fn open(manager: &Manager) -> Result<Self, manager_client::Error> {
-        Ok(Self { storage: manager.dict("storage")?, terms: manager.queue("terms")?, over: manager.event("over")? })
+    fn new(manager: &Manager) -> Result<Self, manager_client::Error> {
+        Ok(Self {
+            leadership: manager.new_lock()?,
+            storage: manager.new_dict()?,
+            terms: manager.new_queue()?,
+            over: manager.new_event()?,
+        })
     }
 
     /// Writes, unless somebody has written with a larger token; whether it was written.
@@ -69,21 +72,16 @@ impl Shared {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    manager_client::init();
     let args = Args::parse();
-    if let Some(number) = args.candidate {
-        return candidate(number);
-    }
     if args.kills >= args.candidates {
         return Err("there must be more candidates than are killed".into());
     }
     let manager = Manager::start()?;
-    let shared = Shared::open(&manager)?;
-    let me = std::env::current_exe()?;
-    let spawn = |number: usize| {
-        let child = manager.command(&me).args(["--candidate", &number.to_string()]).spawn()?;
-        Ok::<_, std::io::Error>((number, child))
-    };
-    let mut candidates: BTreeMap<usize, Child> = (0..args.candidates).map(spawn).collect::<Result<_, _>>()?;
+    let shared = Shared::new(&manager)?;
+    let mut candidates: BTreeMap<usize, Process<_>> =
+        (0..args.candidates).map(|number| (number, manager.process(candidate, (shared.clone(), number)))).collect();
+    candidates.values().try_for_each(|candidate| candidate.start())?;
 
     let mut latest = 0;
     for index in 0..args.candidates {
@@ -99,20 +97,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         latest = term.token;
         if index < args.kills {
-            let mut leader = candidates.remove(&term.leader).ok_or("a dead candidate leads")?;
+            let leader = candidates.remove(&term.leader).ok_or("a dead candidate leads")?;
             leader.kill()?;
-            leader.wait()?;
+            if !leader.join().is_err_and(|error| error.is_process_lost()) {
+                return Err("a leader was not to be killed".into());
+            }
             println!("    candidate {} is killed", term.leader);
         } else if index == args.kills {
             write_late(&shared, latest)?;
             shared.over.set()?; // The leader lets go, and so does each after it.
         }
     }
-    for (number, mut candidate) in candidates {
-        let status = candidate.wait()?;
-        if !status.success() {
-            return Err(format!("candidate {number} ended with {status}").into());
-        }
+    for candidate in candidates.values() {
+        candidate.join()??;
     }
     Ok(())
 }
@@ -130,14 +127,13 @@ fn write_late(shared: &Shared, latest: u64) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn candidate(number: usize) -> Result<(), Box<dyn Error>> {
-    let manager = Manager::from_env()?;
-    let shared = Shared::open(&manager)?;
+#[task]
+fn candidate(shared: Shared, number: usize) -> Result<(), TaskError> {
     // It goes to one after the other in the order of asking, and to the next one if its owner dies.
-    let leadership = manager.lock("leadership")?.acquire()?;
+    let leadership = shared.leadership.acquire()?;
     let token = leadership.token();
     if !shared.write(token, &format!("written by candidate {number}"))? {
-        return Err("a leader's write was refused".into());
+        return Err(TaskError::new("a leader's write was refused"));
     }
     shared.terms.put(&Term { leader: number, token, owner_died: leadership.owner_died() })?;
     // Leads until it is killed, or the end.

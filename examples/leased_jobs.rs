@@ -12,13 +12,11 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::io;
-use std::process::Child;
 use std::thread::sleep;
 use std::time::Duration;
 
 use clap::Parser;
-use manager_client::{Manager, ManagerDict, ManagerQueue, ManagerValue, QueueOptions};
+use manager_client::{Manager, ManagerDict, ManagerQueue, ManagerValue, Process, QueueOptions, TaskError, task};
 use serde::{Deserialize, Serialize};
 
 #[derive(Parser)]
@@ -30,9 +28,6 @@ struct Args {
     /// How many jobs there are
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..))]
     jobs: u64,
-    /// In a child: work
-    #[arg(long, hide = true)]
-    worker: bool,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -41,7 +36,8 @@ struct Job {
     is_poisonous: bool,
 }
 
-/// What the processes share.
+/// What the processes share: it is the argument of each.
+#[derive(Clone, Serialize, Deserialize)]
 struct Shared {
     jobs: ManagerQueue<Job>,
     dead: ManagerQueue<Job>,
@@ -53,6 +49,9 @@ struct Shared {
     /// How often a job that was delivered again had its result already.
     done_before: ManagerValue<u64>,
 }
+
+/// A process that works, and returns when there are no more jobs.
+type Worker = Process<Result<(), TaskError>>;
 
 /// A job that was delivered so often, and never acknowledged, is a dead letter.
 const MAX_DELIVERIES: u32 = 3;
@@ -74,16 +73,15 @@ impl Shared {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    manager_client::init();
     let args = Args::parse();
-    if args.worker {
-        let manager = Manager::from_env()?;
-        return work(&manager, &Shared::open(&manager)?);
-    }
     let manager = Manager::start()?;
     let shared = Shared::open(&manager)?;
-    let me = std::env::current_exe()?;
-    let hire = || manager.command(&me).arg("--worker").spawn();
-    let mut workers: Vec<Child> = (0..args.workers).map(|_| hire()).collect::<Result<_, _>>()?;
+    let hire = || {
+        let worker = manager.process(work, (shared.clone(),));
+        worker.start().map(|()| worker)
+    };
+    let mut workers: Vec<Worker> = (0..args.workers).map(|_| hire()).collect::<Result<_, _>>()?;
 
     let poison = args.jobs / 2;
     let jobs: Vec<Job> = (0..args.jobs).map(|number| Job { number, is_poisonous: number == poison }).collect();
@@ -95,11 +93,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         killed += kill_until_done(kills, &shared, &mut workers, &hire)?;
     }
     shared.jobs.shut_down()?;
-    for mut worker in workers {
-        let status = worker.wait()?;
-        // One that the poisonous job has killed has no code.
-        if status.code().is_some_and(|code| code != 0) {
-            return Err(format!("a worker ended with {status}").into());
+    for worker in workers {
+        match worker.join() {
+            Ok(outcome) => outcome?,
+            // The poisonous job has killed it.
+            Err(error) if error.is_process_lost() => {}
+            Err(error) => return Err(error.into()),
         }
     }
     println!("{} jobs, {} workers at a time, {killed} workers killed at random", args.jobs, args.workers);
@@ -110,19 +109,20 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn kill_until_done(
     most: u32,
     shared: &Shared,
-    workers: &mut [Child],
-    hire: &impl Fn() -> io::Result<Child>,
+    workers: &mut [Worker],
+    hire: &impl Fn() -> manager_client::Result<Worker>,
 ) -> Result<u32, Box<dyn Error>> {
     let mut killed = 0;
     while !shared.jobs.join_timeout(Duration::from_millis(rand::random_range(5..15)))? {
         if killed < most && shared.jobs.status()?.leased > 0 {
             let unlucky = rand::random_range(0..workers.len());
             workers[unlucky].kill()?;
-            workers[unlucky].wait()?;
+            // It has not returned, as was to be expected.
+            let _lost = workers[unlucky].join();
             killed += 1;
         }
         for worker in &mut *workers {
-            if worker.try_wait()?.is_some() {
+            if !worker.is_alive() {
                 *worker = hire()?;
             }
         }
@@ -131,7 +131,9 @@ fn kill_until_done(
 }
 
 /// Does job after job until there are no more.
-fn work(manager: &Manager, shared: &Shared) -> Result<(), Box<dyn Error>> {
+#[task]
+fn work(shared: Shared) -> Result<(), TaskError> {
+    let manager = Manager::from_env()?;
     for job in shared.jobs.leases() {
         let job = job?;
         shared.deliveries.set(&job.number, &job.deliveries())?;

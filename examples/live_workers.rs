@@ -9,10 +9,9 @@
 #![allow(clippy::print_stdout, reason = "the program's result")]
 
 use std::error::Error;
-use std::process::Child;
 
 use clap::Parser;
-use manager_client::{Manager, ManagerDict, Until};
+use manager_client::{Manager, ManagerDict, ManagerEvent, TaskError, Until, task};
 
 #[derive(Parser)]
 #[command(about = "A registry of live workers: one is killed, and it is not in it any more")]
@@ -20,42 +19,31 @@ struct Args {
     /// How many processes work
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(2..))]
     workers: u64,
-    /// In a child: the worker's number
-    #[arg(long, hide = true)]
-    worker: Option<u64>,
 }
 
 /// Worker by number: what it does.
 type Registry = ManagerDict<u64, String>;
 
 fn main() -> Result<(), Box<dyn Error>> {
+    manager_client::init();
     let args = Args::parse();
-    if let Some(number) = args.worker {
-        return work(number);
-    }
     let manager = Manager::start()?;
-    let registry: Registry = manager.dict("registry")?;
-    let me = std::env::current_exe()?;
-    let spawn = |number: u64| manager.command(&me).args(["--worker", &number.to_string()]).spawn();
-    let mut workers: Vec<Child> = (0..args.workers).map(spawn).collect::<Result<_, _>>()?;
+    let (registry, over): (Registry, _) = (manager.new_dict()?, manager.new_event()?);
+    let mut workers: Vec<_> =
+        (0..args.workers).map(|number| manager.process(work, (registry.clone(), over.clone(), number))).collect();
+    workers.iter().try_for_each(|worker| worker.start())?;
     for number in 0..args.workers {
         registry.wait_for(&number, Until::exists())?;
     }
     println!("alive: {}", alive(&registry)?);
 
-    let mut killed = workers.remove(1);
-    let is_told = killed.kill();
-    killed.wait()?;
-    is_told?;
+    workers.remove(1).kill()?;
     registry.wait_for(&1, Until::absent())?;
     println!("worker 1 is killed; alive: {}", alive(&registry)?);
 
-    manager.event("over")?.set()?;
-    for mut worker in workers {
-        let status = worker.wait()?;
-        if !status.success() {
-            return Err(format!("a worker ended with {status}").into());
-        }
+    over.set()?;
+    for worker in &workers {
+        worker.join()??;
     }
     for number in 0..args.workers {
         registry.wait_for(&number, Until::absent())?;
@@ -71,11 +59,10 @@ fn alive(registry: &Registry) -> Result<String, manager_client::Error> {
     Ok(if numbers.is_empty() { "nobody".to_owned() } else { numbers.join(", ") })
 }
 
-fn work(number: u64) -> Result<(), Box<dyn Error>> {
-    let manager = Manager::from_env()?;
-    let registry: Registry = manager.dict("registry")?;
+#[task]
+fn work(registry: Registry, over: ManagerEvent, number: u64) -> Result<(), TaskError> {
     registry.insert_for_session(&number, "is at work")?;
     // It works until it is told that it is over, or killed.
-    manager.event("over")?.wait()?;
+    over.wait()?;
     Ok(())
 }

@@ -13,10 +13,9 @@
 //! ```
 #![allow(clippy::print_stdout, reason = "the program's result")]
 
-use std::error::Error;
 use std::fmt;
 
-use manager_client::{Manager, ManagerDict, ManagerList};
+use manager_client::{Manager, ManagerDict, ManagerList, TaskError, task};
 use serde::{Deserialize, Serialize};
 
 /// The Python program uses numbers and text as keys of one dict; so can any serde type.
@@ -27,45 +26,30 @@ enum Key {
     Text(String),
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => parent(),
-        ["worker", index] => worker(index.parse()?),
-        _ => Err("usage: manager_dict_list (it takes no arguments)".into()),
-    }
+#[task]
+fn fun1(dic: ManagerDict<Key, String>, lis: ManagerList<u32>, index: u32) -> Result<(), TaskError> {
+    dic.set(&Key::Number(index), "a")?;
+    dic.set(&Key::Text("2".to_owned()), "b")?;
+    lis.push(&index)?;
+    Ok(())
 }
 
-fn parent() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    manager_client::init();
     let manager = Manager::start()?;
-    let dic: ManagerDict<Key, String> = manager.dict("dic")?;
-    let lis: ManagerList<u32> = manager.list("lis")?;
+    let dic = manager.new_dict()?;
+    let lis = manager.new_list()?;
     lis.extend(0..5)?;
 
-    // A child is this program again; `command` tells it where the manager is.
-    let me = std::env::current_exe()?;
-    let children: Result<Vec<_>, _> =
-        (0..10).map(|index: u32| manager.command(&me).args(["worker", &index.to_string()]).spawn()).collect();
-    for mut child in children? {
-        let status = child.wait()?;
-        if !status.success() {
-            return Err(format!("a worker ended with {status}").into());
-        }
+    let process_list: Vec<_> = (0..10).map(|index| manager.process(fun1, (dic.clone(), lis.clone(), index))).collect();
+    process_list.iter().try_for_each(|process| process.start())?;
+    for process in &process_list {
+        process.join()??;
     }
 
     let entries: Vec<String> = dic.items()?.iter().map(|(key, value)| format!("{key}: '{value}'")).collect();
     println!("{{{}}}", entries.join(", "));
     println!("{:?}", lis.values()?);
-    Ok(())
-}
-
-fn worker(index: u32) -> Result<(), Box<dyn Error>> {
-    let manager = Manager::from_env()?;
-    let dic: ManagerDict<Key, String> = manager.dict("dic")?;
-    let lis: ManagerList<u32> = manager.list("lis")?;
-    dic.set(&Key::Number(index), "a")?;
-    dic.set(&Key::Text("2".to_owned()), "b")?;
-    lis.push(&index)?;
     Ok(())
 }
 

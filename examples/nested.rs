@@ -10,10 +10,9 @@
 #![allow(clippy::print_stdout, reason = "the program's result")]
 
 use std::error::Error;
-use std::process::Child;
 
 use clap::Parser;
-use manager_client::{Manager, ManagerDict, ManagerList};
+use manager_client::{Manager, ManagerDict, ManagerList, TaskError, task};
 use serde::{Deserialize, Serialize};
 
 #[derive(Parser)]
@@ -22,9 +21,6 @@ struct Args {
     /// How many processes work
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..))]
     workers: u64,
-    /// In a child: the worker's number
-    #[arg(long, hide = true)]
-    worker: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -53,28 +49,21 @@ type Plan = ManagerDict<String, ManagerList<Job>>;
 const ROOMS: [(&str, &[&str]); 2] = [("kitchen", &["wash up", "cook"]), ("garden", &["mow", "water", "rake"])];
 
 fn main() -> Result<(), Box<dyn Error>> {
+    manager_client::init();
     let args = Args::parse();
-    if let Some(worker) = args.worker {
-        return work(worker, args.workers);
-    }
     let manager = Manager::start()?;
-    let plan: Plan = manager.dict("plan")?;
+    let plan: Plan = manager.new_dict()?;
     for (room, names) in ROOMS {
         let jobs = manager.new_list::<Job>()?;
         jobs.extend(names.iter().map(|name| Job::new(name)))?;
         plan.set(room, &jobs)?;
     }
 
-    let me = std::env::current_exe()?;
-    let workers = args.workers.to_string();
-    let spawn =
-        |worker: u64| manager.command(&me).args(["--workers", &workers, "--worker", &worker.to_string()]).spawn();
-    let children: Vec<Child> = (0..args.workers).map(spawn).collect::<Result<_, _>>()?;
-    for mut child in children {
-        let status = child.wait()?;
-        if !status.success() {
-            return Err(format!("a worker ended with {status}").into());
-        }
+    let workers: Vec<_> =
+        (0..args.workers).map(|worker| manager.process(work, (plan.clone(), worker, args.workers))).collect();
+    workers.iter().try_for_each(|worker| worker.start())?;
+    for worker in &workers {
+        worker.join()??;
     }
 
     let expected: u64 = (0..args.workers).map(minutes).sum();
@@ -103,8 +92,8 @@ fn minutes(worker: u64) -> u64 {
 }
 
 /// Takes a step in each job of each room.
-fn work(worker: u64, workers: u64) -> Result<(), Box<dyn Error>> {
-    let plan: Plan = Manager::from_env()?.dict("plan")?;
+#[task]
+fn work(plan: Plan, worker: u64, workers: u64) -> Result<(), TaskError> {
     for (_, jobs) in plan.items()? {
         for index in 0..i64::try_from(jobs.len()?)? {
             let job = jobs.at(index);

@@ -6,58 +6,37 @@
 //! ```
 //!
 //! ```python
-//! def fun1(q, i):
-//!     print('child %s begins to put' % i)
-//!     q.put('I am %s, by way of the queue' % i)
+//! p = Process(target=fun1, args=(q, i,))
 //! ```
 #![allow(clippy::print_stdout, reason = "the program's result")]
 
-use std::error::Error;
+use manager_client::{Manager, ManagerQueue, TaskError, task};
 
-use manager_client::{Manager, ManagerQueue};
-
-const CHILDREN: u32 = 3;
-
-fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => parent(),
-        ["child", index] => child(index),
-        _ => Err("usage: queue (it takes no arguments)".into()),
-    }
+#[task]
+fn fun1(q: ManagerQueue<String>, i: u32) -> Result<(), TaskError> {
+    println!("child {i} begins to put");
+    q.put(&format!("I am {i}, by way of the queue"))?;
+    Ok(())
 }
 
-fn parent() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    manager_client::init();
     let manager = Manager::start()?;
-    let q: ManagerQueue<String> = manager.queue("q")?;
+    let q: ManagerQueue<String> = manager.new_queue()?;
 
-    // A child is this program again; `command` tells it where the manager is.
-    let me = std::env::current_exe()?;
-    let children: Result<Vec<_>, _> =
-        (0..CHILDREN).map(|index| manager.command(&me).args(["child", &index.to_string()]).spawn()).collect();
+    let process_list: Vec<_> = (0..3).map(|i| manager.process(fun1, (q.clone(), i))).collect();
+    process_list.iter().try_for_each(|process| process.start())?;
     // The server holds what is put: no child waits for its messages to be taken.
-    for mut child in children? {
-        let status = child.wait()?;
-        if !status.success() {
-            return Err(format!("a child ended with {status}").into());
-        }
+    for process in &process_list {
+        process.join()??;
     }
 
     // Nobody will put any more, so there is an end to what can be got.
     q.shut_down()?;
     println!("the parent gets:");
-    let mut got = 0;
     for message in q.iter() {
         println!("{}", message?);
-        got += 1;
     }
-    println!("the end, after {got} messages");
-    if got == CHILDREN { Ok(()) } else { Err("some messages were lost".into()) }
-}
-
-fn child(index: &str) -> Result<(), Box<dyn Error>> {
-    let q: ManagerQueue<String> = Manager::from_env()?.queue("q")?;
-    println!("child {index} begins to put");
-    q.put(&format!("I am {index}, by way of the queue"))?;
+    println!("the end of the test");
     Ok(())
 }

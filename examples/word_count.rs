@@ -4,21 +4,19 @@
 //! cargo run --release --example word_count -- [PATH]... [--workers N] [--check] [--socket PATH]
 //! ```
 //!
-//! The parent puts the files into a shared list; each worker takes one after the other and adds its
-//! words to a shared dict, all the words of one file in one write. What is not text, cannot be read or
-//! has more than 8 MiB is left out and named at the end.
+//! A pool of processes takes one file after the other and adds its words to a shared dict, all the words of one file
+//! in one write. What is not text, cannot be read or has more than 8 MiB is left out and named at the end.
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::fs;
 use std::io::{self, Write};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::process::Child;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::thread::available_parallelism;
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use manager_client::{Manager, ManagerDict, ManagerList};
+use manager_client::{Manager, ManagerDict, task};
 
 /// Larger files are not prose.
 const LARGEST_FILE: u64 = 8 * 1024 * 1024;
@@ -37,73 +35,52 @@ struct Args {
     /// Use the manager-server at this socket instead of a private one
     #[arg(long)]
     socket: Option<PathBuf>,
-    /// In a worker: the prefix of the names of this run's objects
-    #[arg(long, hide = true)]
-    run: Option<String>,
 }
 
-/// What the processes share.
-struct Shared {
-    to_do: ManagerList<String>,
-    /// Files that were left out, and why.
-    skipped: ManagerList<String>,
-    counts: ManagerDict<String, u64>,
-    progress: ManagerDict<String, u64>,
-}
-
-impl Shared {
-    fn open(manager: &Manager, run: &str) -> Result<Self, manager_client::Error> {
-        Ok(Self {
-            to_do: manager.list(&format!("{run}/to_do"))?,
-            skipped: manager.list(&format!("{run}/skipped"))?,
-            counts: manager.dict(&format!("{run}/counts"))?,
-            progress: manager.dict(&format!("{run}/progress"))?,
-        })
-    }
-
-    fn delete(manager: &Manager, run: &str) -> Result<(), manager_client::Error> {
-        for name in ["to_do", "skipped", "counts", "progress"] {
-            manager.delete(&format!("{run}/{name}"))?;
-        }
-        Ok(())
-    }
+/// Adds the words of one file to the counts of all, in one write; how many they are, or why the file is left out.
+#[task]
+fn count_into((counts, path): (ManagerDict<String, u64>, String)) -> Result<u64, String> {
+    let words = count_file(&path)?;
+    let manager = Manager::from_env().map_err(|error| error.to_string())?;
+    // Each addition is atomic by itself.
+    let pipeline = manager.pipeline();
+    let sums: Vec<_> = words.iter().map(|(word, count)| counts.on(&pipeline).add(word, *count)).collect();
+    let sent = pipeline.send().and_then(|()| sums.into_iter().try_for_each(|sum| sum.take().map(drop)));
+    sent.map_err(|error| error.to_string())?;
+    Ok(words.values().sum())
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    manager_client::init();
     let args = Args::parse();
-    if let Some(run) = &args.run {
-        let manager = Manager::from_env()?;
-        return worker(&manager, &Shared::open(&manager, run)?);
-    }
     let manager = match &args.socket {
         Some(socket) => Manager::connect(socket)?,
         None => Manager::start()?,
     };
-    // A daemon may serve several runs at once, and one before may have been killed.
-    let started = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
-    let run = format!("word_count/{}-{started}", std::process::id());
-    let result = parent(&args, &manager, &run);
-    Shared::delete(&manager, &run)?;
-    result
-}
+    let Found { files, mut skipped } = Found::under(&args.paths)?;
+    let workers = args.workers.or_else(|| available_parallelism().ok()).map_or(1, NonZero::get);
+    // Without a name: nobody else sees it, and it goes with the last process that has it.
+    let shared = manager.new_dict::<String, u64>()?;
 
-fn parent(args: &Args, manager: &Manager, run: &str) -> Result<(), Box<dyn Error>> {
-    let found = Found::under(&args.paths)?;
-    let files = found.files;
-    let shared = Shared::open(manager, run)?;
-    shared.to_do.extend(&files)?;
-    shared.skipped.extend(&found.skipped)?;
+    let pool = manager.pool(workers)?;
+    // Shown on a terminal only.
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} files, {msg} words")?;
+    let bar = ProgressBar::new(files.len() as u64).with_style(style);
+    let (mut counted, mut words) = (0, 0);
+    for outcome in pool.imap_unordered(count_into, files.iter().map(|path| (shared.clone(), path.clone()))) {
+        bar.inc(1);
+        match outcome? {
+            Ok(more) => (counted, words) = (counted + 1, words + more),
+            Err(reason) => skipped.push(reason),
+        }
+        bar.set_message(words.to_string());
+    }
+    bar.finish_and_clear();
+    pool.close()?;
+    pool.join()?;
 
-    let workers = args.workers.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get);
-    let me = std::env::current_exe()?;
-    let children =
-        (0..workers).map(|_| manager.command(&me).args(["--run", run]).spawn()).collect::<Result<Vec<_>, _>>()?;
-    watch(children, files.len() as u64, &shared)?;
-
-    let counts: HashMap<String, u64> = shared.counts.items()?.into_iter().collect();
+    let counts: HashMap<String, u64> = shared.items()?.into_iter().collect();
     let total: u64 = counts.values().sum();
-    let skipped = shared.skipped.values()?;
-    let counted = files.len() + found.skipped.len() - skipped.len();
     let mut out = io::stdout().lock();
     writeln!(out, "{total} words, {} different, in {counted} files, by {workers} workers", counts.len())?;
     for (word, count) in commonest(&counts, 20) {
@@ -117,53 +94,6 @@ fn parent(args: &Args, manager: &Manager, run: &str) -> Result<(), Box<dyn Error
         writeln!(out, "check: a count in one process gives the same")?;
     }
     Ok(())
-}
-
-/// Shows the progress until all workers have ended; any that failed is an error.
-fn watch(mut children: Vec<Child>, files: u64, shared: &Shared) -> Result<(), Box<dyn Error>> {
-    // Shown on a terminal only.
-    let bar =
-        ProgressBar::new(files).with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} files, {msg} words")?);
-    let mut failed = None;
-    while !children.is_empty() {
-        let mut running = Vec::new();
-        for mut child in children {
-            match child.try_wait()? {
-                None => running.push(child),
-                Some(status) if status.success() => {}
-                Some(status) => failed = Some(status),
-            }
-        }
-        children = running;
-        bar.set_position(shared.progress.get("files")?.unwrap_or(0));
-        bar.set_message(shared.progress.get("words")?.unwrap_or(0).to_string());
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    bar.finish_and_clear();
-    failed.map_or(Ok(()), |status| Err(format!("a worker ended with {status}: its counts are missing").into()))
-}
-
-fn worker(manager: &Manager, shared: &Shared) -> Result<(), Box<dyn Error>> {
-    let mut skipped = Vec::new();
-    while let Some(path) = shared.to_do.pop_front()? {
-        let counts = count_file(&path).unwrap_or_else(|reason| {
-            skipped.push(reason);
-            BTreeMap::new()
-        });
-        // One write for the whole file; each addition is atomic by itself.
-        let pipeline = manager.pipeline();
-        let sums: Vec<_> = counts.iter().map(|(word, count)| shared.counts.on(&pipeline).add(word, *count)).collect();
-        let progress = shared.progress.on(&pipeline);
-        let files = progress.add("files", 1);
-        let words = progress.add("words", counts.values().sum());
-        pipeline.send()?;
-        for sum in sums {
-            sum.take()?;
-        }
-        files.take()?;
-        words.take()?;
-    }
-    Ok(shared.skipped.extend(&skipped)?)
 }
 
 /// The words of a file, or why it is left out.
