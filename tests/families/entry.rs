@@ -7,11 +7,11 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use crate::child::Worker;
-use crate::program::family;
+use crate::program::plain;
 
 #[test]
 fn a_program_without_the_first_line_starts_nothing() {
-    let mut program = Worker::start(family(&["unprepared"]));
+    let mut program = Worker::start(plain(&["unprepared"]));
     let line = program.line();
     assert!(line.starts_with("refused: ") && line.contains("manager_client::init()"), "{line}");
     assert!(program.wait().success());
@@ -20,7 +20,7 @@ fn a_program_without_the_first_line_starts_nothing() {
 #[test]
 fn what_only_looks_like_a_child_is_the_program() {
     let hello = |zeroth: Option<&str>, number: Option<&str>, stdin: Stdio| {
-        let mut command = family(&["hello"]);
+        let mut command = plain(&["hello"]);
         if let Some(zeroth) = zeroth {
             command.arg0(zeroth);
         }
@@ -48,7 +48,7 @@ fn nonsense_on_the_lifeline_ends_a_child() {
     for nonsense in [&b""[..], &[0, 0], &[0, 0, 0, 2, 0xc0, 0xc0], &[0xff; 64]] {
         let (mut ours, theirs) = UnixStream::pair().unwrap();
         let number = rustix::fs::fstat(&theirs).unwrap().st_ino.to_string();
-        let mut command = family(&["hello"]);
+        let mut command = plain(&["hello"]);
         command.arg0("manager-process x").env("MANAGER_LIFELINE", number).stdin(OwnedFd::from(theirs));
         let mut child = command.stdout(Stdio::null()).spawn().unwrap();
         drop(command);

@@ -20,10 +20,21 @@ pub(crate) struct Program {
 
 /// A command that plays a role, in a process group of its own.
 pub(crate) fn family(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_manager-test-family"));
+    // Tests that run in the background inherit from the shell that SIGINT is ignored, and would hand that down.
+    let mut command = Command::new("env");
+    command.args(["--default-signal=INT,TERM", PROGRAM]).args(arguments);
+    command.env_remove(manager_protocol::SOCKET_VARIABLE).process_group(0);
+    command
+}
+
+/// A command of which the zeroth argument can be changed.
+pub(crate) fn plain(arguments: &[&str]) -> Command {
+    let mut command = Command::new(PROGRAM);
     command.args(arguments).env_remove(manager_protocol::SOCKET_VARIABLE).process_group(0);
     command
 }
+
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_manager-test-family");
 
 impl Program {
     /// Starts it, and returns when so many processes have said who they are.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::child::eventually;
-use crate::program::{Program, family, is_there};
+use crate::program::{PROGRAM, Program, family, is_there};
 
 #[test]
 fn a_signal_ends_the_family_whatever_main_does() {
@@ -60,9 +60,8 @@ fn a_second_signal_changes_nothing() {
 
 #[test]
 fn a_signal_that_was_ignored_before_stays_so() {
-    let program = env!("CARGO_BIN_EXE_manager-test-family");
     let mut command = Command::new("sh");
-    command.args(["-c", "trap '' INT; exec \"$0\" family wait join", program]).process_group(0);
+    command.args(["-c", "trap '' INT; exec \"$0\" family wait join", PROGRAM]).process_group(0);
     let mut program = Program::start(command, 3);
     program.signal(Signal::INT, true);
     let status = std::fs::read_to_string(format!("/proc/{}/status", program.worker.id())).unwrap();
