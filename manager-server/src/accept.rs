@@ -5,6 +5,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::unix::UCred;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep};
@@ -26,6 +27,8 @@ pub(crate) struct Acceptor {
 pub(crate) struct Arrival {
     /// The socket, non-blocking.
     pub(crate) stream: UnixStream,
+    /// The process at the other end.
+    pub(crate) peer: UCred,
     /// A place among those that have not said hello.
     pub(crate) hello: OwnedSemaphorePermit,
     /// A place among all connections, if there was one.
@@ -47,16 +50,17 @@ impl Acceptor {
             for worker in self.workers.iter().cycle() {
                 // Whoever comes while too many are silent waits in the listener's backlog.
                 let Ok(hello) = Arc::clone(&self.hellos).acquire_owned().await else { return };
-                let stream = loop {
+                let (peer, stream) = loop {
                     // Back to a plain socket: it is to be registered with another thread's runtime.
-                    match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
-                        Ok(stream) => break stream,
+                    let accepted = listener.accept().await;
+                    match accepted.and_then(|(stream, _)| Ok((stream.peer_cred()?, stream.into_std()?))) {
+                        Ok(accepted) => break accepted,
                         Err(error) => trouble.wait(&error).await,
                     }
                 };
                 trouble.over();
                 let seat = Arc::clone(&self.seats).try_acquire_owned().ok();
-                if worker.send(Arrival { stream, hello, seat }).is_err() {
+                if worker.send(Arrival { stream, peer, hello, seat }).is_err() {
                     return; // The worker has stopped, and so will this.
                 }
             }

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use manager_protocol::{Code, Error, write_error_reply};
-use tokio::net::UnixStream;
+use manager_socket::Socket;
 use tokio::net::unix::UCred;
 use tokio::task::{spawn_blocking, yield_now};
 use tokio::time::sleep;
@@ -27,10 +27,9 @@ use crate::worker::Shared;
 
 /// Serves one connection from its acceptance to its end.
 pub(crate) async fn run(arrival: Arrival, shared: Arc<Shared>, stop: Stop) {
-    let Arrival { stream, hello, seat } = arrival;
-    let opened = UnixStream::from_std(stream).and_then(|socket| Ok((socket.peer_cred()?, socket)));
-    let (peer, socket) = match opened {
-        Ok(opened) => opened,
+    let Arrival { stream, peer, hello, seat } = arrival;
+    let socket = match Socket::new(stream) {
+        Ok(socket) => socket,
         Err(error) => return tracing::warn!(%error, "cannot serve a connection"),
     };
     let mut wire = Wire::new(socket, shared.config.write_timeout);

@@ -9,8 +9,10 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use manager_socket::register;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::unix::UCred;
 use tokio::time::sleep;
@@ -69,11 +71,7 @@ fn open(peer: &UCred) -> io::Result<Option<AsyncFd<OwnedFd>>> {
         return Ok(None); // The server ends with it.
     }
     let process = pidfd_open(pid, PidfdFlags::NONBLOCK)?;
-    #[expect(
-        deprecated,
-        reason = "its replacement is unsafe, for types that change their descriptor; an `OwnedFd` keeps it"
-    )]
-    AsyncFd::with_interest(process, tokio::io::Interest::READABLE).map(Some)
+    register(process, Interest::READABLE).map(Some)
 }
 
 const LOOKS: usize = 50;

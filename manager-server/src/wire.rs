@@ -1,11 +1,11 @@
 //! One accepted socket with what came in and what is to go out. It knows frames, not their meaning.
 
+use std::future::poll_fn;
 use std::io;
 use std::time::Duration;
 
 use manager_protocol::{Code, Error, FrameKind, Goodbye, write_control};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
+use manager_socket::Socket;
 use tokio::time::timeout;
 
 use crate::inbox::Inbox;
@@ -13,7 +13,7 @@ use crate::inbox::Inbox;
 /// A socket and its two buffers.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    socket: UnixStream,
+    socket: Socket,
     /// What has arrived.
     pub(crate) inbox: Inbox,
     /// What [`Wire::flush`] is to send.
@@ -55,32 +55,30 @@ impl Ending {
 
 impl Wire {
     /// A wire over `socket` that gives a peer so long to take something.
-    pub(crate) fn new(socket: UnixStream, write_timeout: Duration) -> Self {
+    pub(crate) fn new(socket: Socket, write_timeout: Duration) -> Self {
         Self { socket, inbox: Inbox::default(), out: Vec::new(), write_timeout }
     }
 
     /// Reads once, waiting for bytes, into a buffer of at least `floor` bytes that stays within one
     /// frame of `max`. May be dropped at any time without losing anything.
     pub(crate) async fn fill(&mut self, floor: usize, max: usize) -> Result<(), Ending> {
-        loop {
-            match self.socket.read_buf(self.inbox.room(floor, max)).await {
-                Ok(0) => return Err(Ending::Left),
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
-            }
+        match self.socket.read(self.inbox.room(floor, max)).await? {
+            0 => Err(Ending::Left),
+            _ => Ok(()),
         }
     }
 
     /// Writes all of `out`: one system call, if the peer keeps up.
     pub(crate) async fn flush(&mut self) -> Result<(), Ending> {
+        let Self { socket, out, .. } = self;
         let mut sent = 0;
-        while sent < self.out.len() {
-            match self.socket.try_write(&self.out[sent..]) {
+        while sent < out.len() {
+            match socket.try_write(&out[sent..]) {
                 Ok(count) => sent += count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     // Only a peer that does not keep up costs a timer.
-                    timeout(self.write_timeout, self.socket.writable()).await.map_err(|_| Ending::Stalled)??;
+                    let writing = poll_fn(|context| socket.poll_write(context, &out[sent..]));
+                    sent += timeout(self.write_timeout, writing).await.map_err(|_| Ending::Stalled)??;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),
@@ -98,7 +96,7 @@ impl Wire {
     pub(crate) async fn farewell(mut self, error: &Error, linger: Duration) {
         let goodbye = Goodbye { code: error.code.number(), message: error.message.clone() };
         write_control(&mut self.out, FrameKind::Goodbye, &goodbye);
-        if self.flush().await.is_err() || self.socket.shutdown().await.is_err() {
+        if self.flush().await.is_err() || self.socket.shutdown().is_err() {
             return; // The peer has gone already.
         }
         self.inbox.clear();

@@ -1,13 +1,12 @@
 //! One connection of the async driver: bytes to be written, and messages that arrive.
 
 use std::collections::{HashMap, VecDeque};
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use manager_protocol::{Cancel, FrameKind, Leave, ObjectId, Row, write_control};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::UnixStream;
+use manager_socket::Socket;
 
 use crate::endpoint::{Endpoint, write_hello};
 use crate::error::{Error, Reason, Result, cannot_connect};
@@ -18,7 +17,7 @@ use crate::session::Session;
 
 /// A connection that was welcomed.
 pub(crate) struct Wire {
-    stream: UnixStream,
+    socket: Socket,
     inbox: Inbox,
     outbox: Vec<u8>,
     /// How much of the outbox was written.
@@ -64,24 +63,24 @@ impl Wire {
             }
             tokio::time::sleep(backoff.wait()).await;
         };
-        let mut stream = UnixStream::from_std(stream).map_err(|error| cannot_connect(endpoint.path(), error))?;
+        let mut socket = Socket::new(stream).map_err(|error| cannot_connect(endpoint.path(), error))?;
         let mut hello = Vec::new();
         write_hello(&mut hello, entry.choice());
         // If the server has closed the stream already, it may have said why.
-        let greeted = stream.write_all(&hello).await.map_err(broken);
+        let greeted = socket.write_all(&hello).await.map_err(broken);
         let mut inbox = Inbox::new(endpoint.settings.max_message);
         let limits = loop {
             if let Some(answer) = inbox.frame()? {
                 break endpoint.admit(answer, &mut entry)?;
             }
-            match stream.read(inbox.room()).await.map_err(broken)? {
+            match poll_fn(|context| socket.poll_read(context, inbox.room())).await.map_err(broken)? {
                 0 => return Err(greeted.err().unwrap_or_else(|| Error::new(Reason::Broken))),
                 count => inbox.filled(count),
             }
         };
         inbox.allow(limits.frame);
         Ok(Self {
-            stream,
+            socket,
             inbox,
             outbox: Vec::new(),
             written: 0,
@@ -166,7 +165,7 @@ impl Wire {
         if self.outbox.is_empty() {
             return Poll::Pending;
         }
-        match Pin::new(&mut self.stream).poll_write(context, &self.outbox[self.written..]) {
+        match self.socket.poll_write(context, &self.outbox[self.written..]) {
             Poll::Ready(Ok(0)) => Poll::Ready(Err(Error::new(Reason::Broken))),
             Poll::Ready(Ok(count)) => {
                 self.written += count;
@@ -179,11 +178,9 @@ impl Wire {
 
     /// Ready if something was read: then [`next`](Self::next) may have messages.
     pub(crate) fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
-        let mut room = ReadBuf::new(self.inbox.room());
-        match Pin::new(&mut self.stream).poll_read(context, &mut room) {
-            Poll::Ready(Ok(())) if room.filled().is_empty() => Poll::Ready(Err(Error::new(Reason::Broken))),
-            Poll::Ready(Ok(())) => {
-                let count = room.filled().len();
+        match self.socket.poll_read(context, self.inbox.room()) {
+            Poll::Ready(Ok(0)) => Poll::Ready(Err(Error::new(Reason::Broken))),
+            Poll::Ready(Ok(count)) => {
                 self.inbox.filled(count);
                 Poll::Ready(Ok(()))
             }
@@ -228,9 +225,9 @@ impl Wire {
     pub(crate) async fn leave(mut self, session: &Session) {
         self.put_leave(session);
         let parting = async {
-            self.stream.write_all(&self.outbox[self.written..]).await?;
-            self.stream.shutdown().await?;
-            while self.stream.read(self.inbox.room()).await? > 0 {}
+            self.socket.write_all(&self.outbox[self.written..]).await?;
+            self.socket.shutdown()?;
+            while poll_fn(|context| self.socket.poll_read(context, self.inbox.room())).await? > 0 {}
             Ok::<(), std::io::Error>(())
         };
         // If it cannot be told, the session ends by itself after a while.
@@ -240,7 +237,7 @@ impl Wire {
     /// Writes what can be written at once.
     pub(crate) fn try_flush(&mut self) {
         // If the end cannot be told, the session ends by itself after a while.
-        if let Ok(count) = self.stream.try_write(&self.outbox[self.written..]) {
+        if let Ok(count) = self.socket.try_write(&self.outbox[self.written..]) {
             self.written += count;
         }
     }
