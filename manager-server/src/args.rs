@@ -26,6 +26,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = count(1024))]
     pub(crate) workers: Option<usize>,
 
+    /// Leave it to the system on which cores the workers run
+    ///
+    /// Otherwise each stays on one, if there are as many cores as workers.
+    #[arg(long)]
+    pub(crate) any_core: bool,
+
     /// Largest request that a client may send in parts, such as 100MB or 1GiB [default: 512MiB]
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub(crate) max_message: Option<usize>,
@@ -117,6 +123,7 @@ impl Args {
         replace(&mut config.limits.max_sessions, self.max_sessions);
         replace(&mut config.limits.max_waiting, self.max_waiting);
         config.limits.grace = self.grace.unwrap_or(config.limits.grace);
+        config.keep_cores = !self.any_core;
         config.allow_uids.clone_from(&self.allow_uids);
         config.allow_gids.clone_from(&self.allow_gids);
         Ok(config)

@@ -19,6 +19,8 @@ pub struct Config {
     pub socket: PathBuf,
     /// How many threads serve connections.
     pub workers: usize,
+    /// Whether each worker stays on a core of its own, if there are as many of the one as of the other.
+    pub keep_cores: bool,
     /// Limits on what is held, and on the sizes of frames and messages.
     pub limits: Limits,
     /// Most connections at one time; one more is told so and closed.
@@ -48,6 +50,7 @@ impl Config {
         Self {
             socket: socket.into(),
             workers: thread::available_parallelism().map_or(1, NonZero::get),
+            keep_cores: true,
             limits: Limits::default(),
             max_connections: 4096,
             max_unauthenticated: 64,

@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 pub mod core;
+mod cores;
 #[cfg(feature = "daemon")]
 pub mod daemon;
 

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use crate::accept::Acceptor;
 use crate::config::Config;
 use crate::core::{Census, Core};
+use crate::cores::Cores;
 use crate::listener::{self, SocketFile};
 use crate::stop::StopSwitch;
 use crate::worker::{Shared, Worker};
@@ -93,10 +94,12 @@ impl Server {
         let shared = Arc::new(Shared { core, config, started: Instant::now(), stalled: AtomicU64::new(0) });
 
         let failed = |source| StartError::System { attempt: "start a worker".into(), source };
+        let cores = if shared.config.keep_cores { Cores::for_workers(shared.config.workers) } else { None };
         let (started, reports) = mpsc::channel();
         for (index, arrivals) in receivers.into_iter().enumerate() {
             let (switch, stop) = StopSwitch::new();
-            let worker = Worker { index, arrivals, shared: Arc::clone(&shared), stop, acceptor: acceptor.take() };
+            let (shared, acceptor, cores) = (Arc::clone(&shared), acceptor.take(), cores.clone());
+            let worker = Worker { index, arrivals, shared, stop, acceptor, cores };
             server.switches.push(switch);
             server.threads.push(worker.spawn(started.clone()).map_err(failed)?);
         }

@@ -16,6 +16,7 @@ use crate::clock::keep_time;
 use crate::config::Config;
 use crate::connection;
 use crate::core::{Core, Time};
+use crate::cores::Cores;
 use crate::stop::Stop;
 use crate::tidy::keep_tidy;
 
@@ -52,14 +53,21 @@ pub(crate) struct Worker {
     pub(crate) stop: Stop,
     /// The first worker also accepts, for all of them.
     pub(crate) acceptor: Option<Acceptor>,
+    /// Where it runs, if each worker has a core.
+    pub(crate) cores: Option<Cores>,
 }
 
 impl Worker {
     /// Starts the worker's thread, which says on `started` whether it could set itself up.
     pub(crate) fn spawn(self, started: Sender<io::Result<()>>) -> io::Result<thread::JoinHandle<()>> {
         thread::Builder::new().name(format!("manager-{}", self.index)).spawn(move || {
-            let runtime = match Builder::new_current_thread().enable_all().max_blocking_threads(PATIENT_THREADS).build()
-            {
+            let mut builder = Builder::new_current_thread();
+            if let Some(cores) = self.cores.clone() {
+                cores.keep_to(self.index);
+                // For threads that run what takes long: they are started from here.
+                builder.on_thread_start(move || cores.roam());
+            }
+            let runtime = match builder.enable_all().max_blocking_threads(PATIENT_THREADS).build() {
                 Ok(runtime) => runtime,
                 Err(error) => return report(&started, Err(error)),
             };
