@@ -40,6 +40,7 @@ impl SharedBytes {
     /// # Panics
     /// If the range is not inside the allocation.
     #[must_use]
+    #[inline]
     pub fn new(bytes: Arc<[u8]>, range: Range<usize>) -> Self {
         assert!(bytes.get(range.clone()).is_some(), "a piece lies inside its allocation");
         Self { bytes, range, _kept: None }
@@ -53,6 +54,7 @@ impl SharedBytes {
 
     /// The bytes.
     #[must_use]
+    #[inline]
     pub fn as_slice(&self) -> &[u8] {
         &self.bytes[self.range.clone()]
     }
@@ -88,6 +90,7 @@ impl<'a> Encoded<'a> {
 impl Encoded<'_> {
     /// The encoded bytes.
     #[must_use]
+    #[inline]
     pub fn as_slice(&self) -> &[u8] {
         match self {
             Self::Borrowed(bytes) => bytes,

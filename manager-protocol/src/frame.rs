@@ -118,9 +118,10 @@ pub fn split_frame(buffer: &[u8], max: usize) -> Result<Option<(Frame<'_>, usize
 }
 
 /// Begins a frame at the end of `out` and returns where, for [`finish_frame`].
+#[inline]
 pub fn start_frame(out: &mut Vec<u8>, kind: FrameKind) -> usize {
     let start = out.len();
-    out.extend([0, 0, 0, 0, kind as u8]);
+    out.extend_from_slice(&[0, 0, 0, 0, kind as u8]);
     start
 }
 
@@ -128,6 +129,7 @@ pub fn start_frame(out: &mut Vec<u8>, kind: FrameKind) -> usize {
 ///
 /// # Panics
 /// If the frame is 4 GiB or more: callers cut messages into parts far below that.
+#[inline]
 pub fn finish_frame(out: &mut [u8], start: usize) -> usize {
     let length = out.len() - start - HEADER_BYTES;
     let claimed = u32::try_from(length).expect("messages over the frame limit are cut into parts");

@@ -13,6 +13,7 @@ mod message;
 mod msgpack;
 mod operation;
 mod parts;
+mod quick;
 mod reference;
 mod reply;
 
@@ -21,8 +22,8 @@ pub use error::{Code, Error, Result};
 pub use frame::{Frame, FrameKind, HEADER_BYTES, finish_frame, split_frame, start_frame};
 pub use message::{
     Acknowledge, Cancel, ErrorReply, Goodbye, Held, Hello, Leave, PROTOCOL_VERSION, Part, ReplyHeader, RequestHeader,
-    SessionChoice, SessionToken, Welcome, decode_body, write_control, write_error_reply, write_part,
-    write_reply_header, write_request_header,
+    SessionChoice, SessionToken, Welcome, decode_body, start_reply, write_control, write_error_reply, write_part,
+    write_reply_header, write_request_header, write_value,
 };
 pub use msgpack::{Malformed, Reader, Token, check};
 pub use operation::{

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Code, Error, Result};
-use crate::frame::{FrameKind, finish_frame, start_frame};
-use crate::msgpack::{self, Reader, Token};
+use crate::frame::{FrameKind, HEADER_BYTES, finish_frame, start_frame};
+use crate::msgpack::{self, Reader};
 use crate::operation::ObjectId;
 
 /// The version of the protocol that this crate speaks.
@@ -176,17 +176,19 @@ impl<'a> RequestHeader<'a> {
     ///
     /// # Errors
     /// The request's id, as far as it could be read, and [`Code::MalformedRequest`].
+    #[inline]
     pub fn parse(body: &'a [u8]) -> Result<Self, (Option<u64>, Error)> {
         let mut reader = Reader::new(body);
-        if !matches!(reader.token(), Ok(Token::Array(4))) {
+        if !reader.array_of(4) {
             return Err((None, malformed("a request is an array of id, operation, object and arguments")));
         }
-        let id = unsigned(&mut reader).ok_or_else(|| (None, malformed("a request's id is an unsigned integer")))?;
-        let operation = unsigned(&mut reader)
+        let id = reader.unsigned().ok_or_else(|| (None, malformed("a request's id is an unsigned integer")))?;
+        let operation = reader
+            .unsigned()
             .and_then(|number| u16::try_from(number).ok())
             .ok_or_else(|| (Some(id), malformed("a request's operation is an integer from 0 to 65535")))?;
         let object =
-            unsigned(&mut reader).ok_or_else(|| (Some(id), malformed("a request's object is an unsigned integer")))?;
+            reader.unsigned().ok_or_else(|| (Some(id), malformed("a request's object is an unsigned integer")))?;
         Ok(Self { id, operation, object, arguments: reader.rest() })
     }
 }
@@ -209,9 +211,8 @@ impl<'a> ReplyHeader<'a> {
     /// [`Code::MalformedFrame`]: the peer does not speak this protocol.
     pub fn parse(body: &'a [u8]) -> Result<Self> {
         let mut reader = Reader::new(body);
-        let array = reader.token();
-        match (array, unsigned(&mut reader), unsigned(&mut reader)) {
-            (Ok(Token::Array(3)), Some(id), Some(version)) => Ok(Self { id, version, result: reader.rest() }),
+        match (reader.array_of(3), reader.unsigned(), reader.unsigned()) {
+            (true, Some(id), Some(version)) => Ok(Self { id, version, result: reader.rest() }),
             _ => Err(Error::new(Code::MalformedFrame, "a reply is an array of id, version and result")),
         }
     }
@@ -281,21 +282,77 @@ pub fn write_reply_header(out: &mut Vec<u8>, id: u64, version: u64) {
     write_unsigned(out, version);
 }
 
+/// Begins the frame of a reply with `[id, version, …`: the result must follow. Returns where it begins, for
+/// [`finish_frame`].
+#[inline]
+pub fn start_reply(out: &mut Vec<u8>, id: u64, version: u64) -> usize {
+    let start = out.len();
+    let mut head = [0; REPLY_HEAD];
+    head[HEADER_BYTES] = FrameKind::Reply as u8;
+    head[HEADER_BYTES + 1] = 0x93;
+    let end = put_unsigned(&mut head, HEADER_BYTES + 2, id);
+    let end = put_unsigned(&mut head, end, version);
+    // A copy of a fixed size costs less than one of just what is needed.
+    out.extend_from_slice(&head);
+    out.truncate(start + end);
+    start
+}
+
+/// The longest head of a reply: length, kind, array, two integers.
+const REPLY_HEAD: usize = HEADER_BYTES + 2 + 2 * 9;
+
+/// Puts an integer at a place, and returns where it ends.
+#[inline]
+fn put_unsigned(bytes: &mut [u8; REPLY_HEAD], at: usize, number: u64) -> usize {
+    let (marker, len) = match number {
+        0..=0x7f => {
+            bytes[at] = number as u8;
+            return at + 1;
+        }
+        0x80..=0xff => (0xcc, 1),
+        0x100..=0xffff => (0xcd, 2),
+        0x1_0000..=0xffff_ffff => (0xce, 4),
+        _ => (0xcf, 8),
+    };
+    bytes[at] = marker;
+    // The highest byte comes first, so what there is of it is shifted to the front.
+    bytes[at + 1..at + 9].copy_from_slice(&(number << (64 - 8 * len)).to_be_bytes());
+    at + 1 + len
+}
+
 const MEMORY: &str = "writing to memory does not fail";
 
+#[inline]
 pub(crate) fn write_array(out: &mut Vec<u8>, len: u32) {
-    rmp::encode::write_array_len(out, len).expect(MEMORY);
-}
-
-fn write_unsigned(out: &mut Vec<u8>, number: u64) {
-    rmp::encode::write_uint(out, number).expect(MEMORY);
-}
-
-fn unsigned(reader: &mut Reader<'_>) -> Option<u64> {
-    match reader.token() {
-        Ok(Token::Integer(number)) => u64::try_from(number).ok(),
-        Ok(_) | Err(_) => None,
+    match u8::try_from(len) {
+        Ok(len @ 0..=15) => out.push(0x90 + len),
+        Ok(_) | Err(_) => _ = rmp::encode::write_array_len(out, len).expect(MEMORY),
     }
+}
+
+#[inline]
+fn write_unsigned(out: &mut Vec<u8>, number: u64) {
+    let [a, b, c, d, e, f, g, h] = number.to_be_bytes();
+    match number {
+        0..=0x7f => out.push(h),
+        0x80..=0xff => out.extend_from_slice(&[0xcc, h]),
+        0x100..=0xffff => out.extend_from_slice(&[0xcd, g, h]),
+        0x1_0000..=0xffff_ffff => out.extend_from_slice(&[0xce, e, f, g, h]),
+        _ => out.extend_from_slice(&[0xcf, a, b, c, d, e, f, g, h]),
+    }
+}
+
+/// Appends one encoded value as an argument or a reply has it: as a bin.
+#[inline]
+pub fn write_value(out: &mut Vec<u8>, value: &[u8]) {
+    match u8::try_from(value.len()) {
+        Ok(len) => out.extend_from_slice(&[0xc4, len]),
+        Err(_) => {
+            let len = u32::try_from(value.len()).expect("messages are limited far below 4 GiB");
+            rmp::encode::write_bin_len(out, len).expect(MEMORY);
+        }
+    }
+    out.extend_from_slice(value);
 }
 
 fn malformed(message: &str) -> Error {
@@ -338,6 +395,21 @@ mod tests {
         )
         .unwrap();
         assert_eq!(decode_body::<Hello>(FrameKind::Hello, &body).unwrap().protocol, 1);
+    }
+
+    #[test]
+    fn the_head_of_a_reply_has_the_shortest_integers() {
+        let numbers = [0, 0x7f, 0x80, 0xff, 0x100, 0xffff, 0x1_0000, 0xffff_ffff, 0x1_0000_0000, u64::MAX];
+        for (id, version) in numbers.into_iter().flat_map(|id| numbers.map(|version| (id, version))) {
+            let mut out = vec![7];
+            assert_eq!(start_reply(&mut out, id, version), 1);
+            out.push(0xc0);
+            finish_frame(&mut out, 1);
+            let (frame, used) = split_frame(&out[1..], 100).unwrap().unwrap();
+            assert_eq!((frame.kind, used), (FrameKind::Reply, out.len() - 1));
+            assert_eq!(ReplyHeader::parse(frame.body).unwrap(), ReplyHeader { id, version, result: &[0xc0] });
+            assert_eq!(frame.body, rmp_serde::to_vec(&(id, version, ())).unwrap());
+        }
     }
 
     #[test]

@@ -79,9 +79,29 @@ impl std::error::Error for Malformed {}
 /// # Errors
 /// The first thing found wrong.
 pub fn check(bytes: &[u8]) -> Result<(), Malformed> {
+    if is_plain(bytes) {
+        return Ok(());
+    }
     let mut reader = Reader::new(bytes);
     reader.value()?;
     if reader.rest().is_empty() { Ok(()) } else { Err(Malformed::Trailing) }
+}
+
+/// Whether the bytes are exactly one of the values that are seen at a glance, as most are. Others may be
+/// well formed as well.
+#[inline]
+fn is_plain(bytes: &[u8]) -> bool {
+    let is_text = |len: usize, text: &[u8]| text.len() == len && (text.is_ascii() || std::str::from_utf8(text).is_ok());
+    match *bytes {
+        [0x00..=0x7f | 0xe0..=0xff | 0xc0 | 0xc2 | 0xc3] => true,
+        [head @ 0xa0..=0xbf, ref text @ ..] => is_text(usize::from(head & 0x1f), text),
+        [0xd9, len, ref text @ ..] => is_text(len.into(), text),
+        [0xda, high, low, ref text @ ..] => is_text(u16::from_be_bytes([high, low]).into(), text),
+        [0xc4, len, ref bytes @ ..] => bytes.len() == usize::from(len),
+        [0xcc | 0xd0, _] | [0xcd | 0xd1, _, _] | [0xca | 0xce | 0xd2, _, _, _, _] => true,
+        [0xcb | 0xcf | 0xd3, ref bytes @ ..] => bytes.len() == 8,
+        _ => false,
+    }
 }
 
 /// A position in a slice of MessagePack.
@@ -93,14 +113,90 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Starts at the beginning of `bytes`.
     #[must_use]
+    #[inline]
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
     /// The bytes not read yet.
     #[must_use]
+    #[inline]
     pub fn rest(&self) -> &'a [u8] {
         self.rest
+    }
+
+    /// Reads an integer that is not negative; else nothing is read.
+    #[inline]
+    pub(crate) fn unsigned(&mut self) -> Option<u64> {
+        let (number, rest) = match *self.rest {
+            [number @ 0x00..=0x7f, ref rest @ ..] => (number.into(), rest),
+            [0xcc, number, ref rest @ ..] => (number.into(), rest),
+            [0xcd, a, b, ref rest @ ..] => (u16::from_be_bytes([a, b]).into(), rest),
+            [0xce, a, b, c, d, ref rest @ ..] => (u32::from_be_bytes([a, b, c, d]).into(), rest),
+            [0xcf, ref rest @ ..] => {
+                let (number, rest) = rest.split_first_chunk()?;
+                (u64::from_be_bytes(*number), rest)
+            }
+            // A signed one may be of any width, too.
+            [0xd0..=0xd3, ..] => return self.positive(),
+            _ => return None,
+        };
+        self.rest = rest;
+        Some(number)
+    }
+
+    #[cold]
+    fn positive(&mut self) -> Option<u64> {
+        let mut reader = self.clone();
+        let Ok(Token::Integer(number)) = reader.token() else { return None };
+        let number = u64::try_from(number).ok()?;
+        self.rest = reader.rest;
+        Some(number)
+    }
+
+    /// Reads bytes; else nothing is read.
+    #[inline]
+    pub(crate) fn bin(&mut self) -> Option<&'a [u8]> {
+        let (len, rest) = match *self.rest {
+            [0xc4, len, ref rest @ ..] => (usize::from(len), rest),
+            [0xc5, high, low, ref rest @ ..] => (usize::from(u16::from_be_bytes([high, low])), rest),
+            [0xc6, a, b, c, d, ref rest @ ..] => (u32::from_be_bytes([a, b, c, d]) as usize, rest),
+            _ => return None,
+        };
+        let (bytes, rest) = rest.split_at_checked(len)?;
+        self.rest = rest;
+        Some(bytes)
+    }
+
+    /// Reads the nil value; else nothing is read.
+    #[inline]
+    pub(crate) fn nil(&mut self) -> bool {
+        let Some(rest) = self.rest.strip_prefix(&[0xc0]) else { return false };
+        self.rest = rest;
+        true
+    }
+
+    /// Reads the head of an array of so many elements; else nothing is read.
+    #[inline]
+    pub(crate) fn array_of(&mut self, len: u32) -> bool {
+        if let Some((&head, rest)) = self.rest.split_first()
+            && u32::from(head) == 0x90 + len
+            && len < 16
+        {
+            self.rest = rest;
+            return true;
+        }
+        self.any_array_of(len)
+    }
+
+    #[cold]
+    fn any_array_of(&mut self, len: u32) -> bool {
+        let mut reader = self.clone();
+        let is_it = reader.token() == Ok(Token::Array(len));
+        if is_it {
+            self.rest = reader.rest;
+        }
+        is_it
     }
 
     /// Reads one token.

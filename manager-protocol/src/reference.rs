@@ -64,9 +64,17 @@ pub(crate) fn check(encoded: &[u8], bytes: &[u8]) -> Result<(), Malformed> {
 /// Whether there may be references in these bytes. If not, there are none; else only
 /// [`references`] can tell.
 #[must_use]
+#[inline]
 pub fn may_have_references(bytes: &[u8]) -> bool {
     static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(&HEADER));
-    bytes.len() > REFERENCE_BYTES && FINDER.find(bytes).is_some()
+    if bytes.len() <= REFERENCE_BYTES {
+        return false;
+    }
+    // Its first byte is in few values: in no text of most scripts.
+    match memchr::memchr(HEADER[0], bytes) {
+        Some(at) => FINDER.find(&bytes[at..]).is_some(),
+        None => false,
+    }
 }
 
 /// The references in a well-formed value, in order; one that is there twice comes twice.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Code, Error, Result};
 use crate::message::write_array;
 use crate::msgpack::{Reader, Token};
+use crate::quick::Quick;
 
 /// A sequence that is encoded, or decoded, one item at a time: nothing holds all of it twice.
 pub struct Many<'a, T>(Box<dyn ExactSizeIterator<Item = T> + Send + 'a>);
@@ -77,6 +78,7 @@ pub struct Decoder<'a> {
 impl<'a> Decoder<'a> {
     /// Starts at the beginning of `bytes`.
     #[must_use]
+    #[inline]
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { reader: Reader::new(bytes) }
     }
@@ -85,12 +87,17 @@ impl<'a> Decoder<'a> {
     ///
     /// # Errors
     /// [`Code::MalformedRequest`] if it has not.
+    #[inline]
     pub fn array(bytes: &'a [u8], len: u32) -> Result<Self> {
         let mut decoder = Self::new(bytes);
-        match decoder.reader.token() {
-            Ok(Token::Array(found)) if found == len => Ok(decoder),
-            Ok(Token::Array(found)) => Err(malformed(format!("expected {len} arguments, found {found}"))),
-            Ok(_) | Err(_) => Err(malformed(format!("expected an array of {len} arguments"))),
+        if decoder.reader.array_of(len) { Ok(decoder) } else { Err(Self::no_array(bytes, len)) }
+    }
+
+    #[cold]
+    fn no_array(bytes: &[u8], len: u32) -> Error {
+        match Reader::new(bytes).token() {
+            Ok(Token::Array(found)) => malformed(format!("expected {len} arguments, found {found}")),
+            Ok(_) | Err(_) => malformed(format!("expected an array of {len} arguments")),
         }
     }
 
@@ -98,6 +105,7 @@ impl<'a> Decoder<'a> {
     ///
     /// # Errors
     /// [`Code::MalformedRequest`], naming the argument.
+    #[inline]
     pub fn argument<T: Decode<'a>>(&mut self, name: &str) -> Result<T> {
         T::decode(self).map_err(|error| error.during(format_args!("argument `{name}`")))
     }
@@ -106,6 +114,7 @@ impl<'a> Decoder<'a> {
     ///
     /// # Errors
     /// [`Code::MalformedRequest`] if bytes are left.
+    #[inline]
     pub fn finish(self) -> Result<()> {
         if self.reader.rest().is_empty() { Ok(()) } else { Err(malformed("bytes after the last argument")) }
     }
@@ -121,10 +130,22 @@ pub trait Decode<'a>: Sized {
 }
 
 impl<'a, T: Deserialize<'a>> Decode<'a> for T {
+    #[inline]
     fn decode(decoder: &mut Decoder<'a>) -> Result<Self> {
-        let value = decoder.reader.value().map_err(|fault| malformed(format!("{MALFORMED}: {fault}")))?;
-        rmp_serde::from_slice(value).map_err(|error| malformed(fault::<T>(&error)))
+        let mut reader = decoder.reader.clone();
+        if let Ok(value) = T::deserialize(Quick(&mut reader)) {
+            decoder.reader = reader;
+            return Ok(value);
+        }
+        decode_any(decoder)
     }
+}
+
+/// Takes the next value, of whatever type.
+#[cold]
+fn decode_any<'a, T: Deserialize<'a>>(decoder: &mut Decoder<'a>) -> Result<T> {
+    let value = decoder.reader.value().map_err(|fault| malformed(format!("{MALFORMED}: {fault}")))?;
+    rmp_serde::from_slice(value).map_err(|error| malformed(fault::<T>(&error)))
 }
 
 /// What is wrong with a value, without what serde quotes of it.

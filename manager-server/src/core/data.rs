@@ -4,16 +4,18 @@
 //! [`State::data`](super::object::State::data). What runs operations, alone or in transactions,
 //! knows no kind by name.
 
+mod held;
+
 use std::any::Any;
 use std::ops::DerefMut;
 use std::sync::Arc;
 
 use manager_protocol::{
-    Code, Effect, Encoded, Error, Kind, Many, ObjectId, PATH, RequestHeader, Result, Row, Sink, array, dict, list,
-    path, set, value,
+    Code, Effect, Encoded, Error, Kind, Many, ObjectId, PATH, RequestHeader, Result, Row, Served, Sink, array, dict,
+    list, path, set, value,
 };
-use serde::Serialize;
 
+pub(super) use self::held::{Held, ReplySink};
 use super::clients::Client;
 use super::dispatch::{Stop, wrong_kind};
 use super::inside::{self, Inside};
@@ -29,7 +31,7 @@ use super::reference::Claims;
 use super::registry::Registry;
 use super::session::Session;
 use super::setup::Setup;
-use super::sink::{FrameSink, StepSink};
+use super::sink::FrameSink;
 use super::transaction::Locked;
 use super::value::Limit;
 use super::waiting::Effects;
@@ -100,6 +102,15 @@ pub(super) trait Operations: Sized + 'static {
     /// What those with a source read of it.
     type Contents: Any;
 
+    /// Decodes one.
+    fn decode(operation: u16, arguments: &[u8]) -> Result<Self::Request<'_>>;
+
+    /// The other object that it reads, if it is of that sort.
+    fn source(request: &Self::Request<'_>) -> Option<ObjectId>;
+
+    /// It as one of any kind.
+    fn wrap(request: Self::Request<'_>) -> Operation<'_>;
+
     /// The operation, if it is one of this kind.
     fn of(operation: Operation<'_>) -> Option<Self::Request<'_>>;
 
@@ -160,6 +171,20 @@ macro_rules! kinds {
             type Request<'a> = $table::Request<'a>;
             type Contents = <Self as $table::Serve>::Source;
 
+            #[inline]
+            fn decode(operation: u16, arguments: &[u8]) -> Result<Self::Request<'_>> {
+                $table::Request::decode(operation, arguments)
+            }
+
+            #[inline]
+            fn source(request: &Self::Request<'_>) -> Option<ObjectId> {
+                request.source()
+            }
+
+            fn wrap(request: Self::Request<'_>) -> Operation<'_> {
+                Operation::$kind(request)
+            }
+
             fn of(operation: Operation<'_>) -> Option<Self::Request<'_>> {
                 if let Operation::$kind(request) = operation { Some(request) } else { None }
             }
@@ -193,29 +218,37 @@ kinds! {
 }
 
 /// Runs a request on an object that holds data.
+#[inline(always)]
 pub(super) fn run(
     registry: &Registry,
     client: &Client,
-    request: RequestHeader<'_>,
+    request: &RequestHeader<'_>,
+    row: &'static Row,
     pace: Pace,
     sink: &mut FrameSink<'_>,
     effects: &mut Effects<'_>,
-) -> Result<(), Stop> {
-    let operation = Operation::decode(request.operation, request.arguments)?;
-    let row = operation.row();
-    let object = registry.object(request.object).map_err(|error| error.during(row.name))?;
-    let claims = Claims::of(registry, request.arguments).map_err(|error| error.during(row.name))?;
-    let moment = Moment { now: effects.now, session: client.session.id, claims };
+) -> Result<Served, Stop> {
     let session = &*client.session;
-    let call = Call { object: &object, row, request, pace, moment: &moment, session, effects };
+    let object = registry.object(request.object);
+    // Most operations are those of their object's own kind.
+    if let Ok(object) = &object
+        && let Some(data) = object.state.data()
+        && let [kind, _] = request.operation.to_be_bytes()
+        && kind == object.kind() as u8
+    {
+        data.run_own(&Call { registry, object, request, row, pace, session, effects }, sink)?;
+        return Ok(Served::Replied);
+    }
+    let operation = Operation::decode(request.operation, request.arguments)?;
+    let object = &object.map_err(|error| error.during(row.name))?;
+    let call = Call { registry, object, request, row, pace, session, effects };
+    let moment = call.moment()?;
     let done = match operation.source() {
-        Some(source) => run_with_source(registry, source, operation, &call, sink),
-        None => stored(&object).map_err(Stop::from).and_then(|data| data.run(operation, &call, sink)),
+        Some(source) => run_with_source(source, operation, &call, &moment, sink),
+        None => stored(object).map_err(Stop::from).and_then(|data| data.run(operation, &call, &moment, sink)),
     };
-    done.map_err(|stop| match stop {
-        Stop::Refused(error) => Stop::Refused(error.during(format_args!("{} on {:?}", row.name, object.name))),
-        Stop::Postponed => Stop::Postponed,
-    })
+    done.map_err(|stop| call.named(stop))?;
+    Ok(Served::Replied)
 }
 
 /// The value with this name, made if there is none.
@@ -259,31 +292,51 @@ pub(super) fn stored(object: &Object) -> Result<&dyn Stored> {
 /// Runs an operation that reads another object: both are locked, in the order of their ids, so two
 /// objects may be added to each other at the same time.
 fn run_with_source(
-    registry: &Registry,
     source: u64,
     operation: Operation<'_>,
     call: &Call<'_>,
+    moment: &Moment,
     sink: &mut FrameSink<'_>,
 ) -> Result<(), Stop> {
     if call.pace == Pace::Inline {
         return Err(Stop::Postponed);
     }
-    let (object, source) = (call.object, registry.object(source)?);
-    let mut locked = Locked::new([object, &source], call.effects, call.pace, call.moment)?;
-    locked.check_alive(registry)?;
+    let (object, source) = (call.object, call.registry.object(source)?);
+    let mut locked = Locked::new([object, &source], call.effects, call.pace, moment)?;
+    locked.check_alive(call.registry)?;
     let contents = locked.get(source.id).contents();
     Ok(locked.get_mut(object.id).serve(object, operation, Some((contents, &source)), ReplySink::Frame(sink))?)
 }
 
 /// What is known of a request besides its decoded operation.
 pub(super) struct Call<'a> {
+    registry: &'a Registry,
     object: &'a Arc<Object>,
-    row: Row,
-    request: RequestHeader<'a>,
+    request: &'a RequestHeader<'a>,
+    row: &'static Row,
     pace: Pace,
-    moment: &'a Moment,
     session: &'a Session,
     effects: &'a Effects<'a>,
+}
+
+impl Call<'_> {
+    /// The circumstances of the operation, once its references are judged.
+    #[inline]
+    fn moment(&self) -> Result<Moment> {
+        let claims = Claims::of(self.registry, self.request.arguments).map_err(|error| error.during(self.row.name))?;
+        Ok(Moment { now: self.effects.now, session: self.session.id, claims })
+    }
+
+    /// Begins a refusal by what was attempted.
+    #[cold]
+    fn named(&self, stop: Stop) -> Stop {
+        match stop {
+            Stop::Refused(error) => {
+                Stop::Refused(error.during(format_args!("{} on {:?}", self.row.name, self.object.name)))
+            }
+            Stop::Postponed => Stop::Postponed,
+        }
+    }
 }
 
 /// Data of any kind behind its lock.
@@ -291,8 +344,17 @@ pub(super) trait Stored {
     /// How many items it has; `None` if it is not to be locked at this pace.
     fn len(&self, pace: Pace) -> Option<usize>;
 
+    /// Decodes and runs an operation of its own kind.
+    fn run_own(&self, call: &Call<'_>, sink: &mut FrameSink<'_>) -> Result<(), Stop>;
+
     /// Runs an operation that reads no other object.
-    fn run(&self, operation: Operation<'_>, call: &Call<'_>, sink: &mut FrameSink<'_>) -> Result<(), Stop>;
+    fn run(
+        &self,
+        operation: Operation<'_>,
+        call: &Call<'_>,
+        moment: &Moment,
+        sink: &mut FrameSink<'_>,
+    ) -> Result<(), Stop>;
 
     /// Locks it for several operations of one moment. What is over by then is removed first; unless
     /// there is time, it must not be much.
@@ -316,40 +378,32 @@ impl<D: Data> Stored for Shared<D> {
         self.lock(pace).map(|data| data.len())
     }
 
-    fn run(&self, operation: Operation<'_>, call: &Call<'_>, sink: &mut FrameSink<'_>) -> Result<(), Stop> {
-        let attend = || {
-            let attended = Attended::new(self, call.object, call.effects, call.pace, call.moment);
-            let bytes = call.request.arguments.len();
-            let is_light = |data: &Attended<'_, D>| {
-                call.pace == Pace::Patient || call.row.effect == Effect::Read || !is_costly::<D>(data, bytes)
-            };
-            attended.filter(is_light).ok_or(Stop::Postponed)
+    fn run_own(&self, call: &Call<'_>, sink: &mut FrameSink<'_>) -> Result<(), Stop> {
+        let request = D::decode(call.request.operation, call.request.arguments)?;
+        let moment = call.moment()?;
+        let done = match D::source(&request) {
+            Some(source) => run_with_source(source, D::wrap(request), call, &moment, sink),
+            None => serve(self, request, call, &moment, sink),
         };
+        done.map_err(|stop| call.named(stop))
+    }
+
+    fn run(
+        &self,
+        operation: Operation<'_>,
+        call: &Call<'_>,
+        moment: &Moment,
+        sink: &mut FrameSink<'_>,
+    ) -> Result<(), Stop> {
         if let Operation::Path(request) = operation {
-            let data = attend()?;
+            let data = attend(self, call, moment)?;
             call.object.check_alive()?;
             if call.pace == Pace::Inline && inside::size(&*data, &request) > LARGE_BYTES {
                 return Err(Stop::Postponed);
             }
             return Ok(Inside::serve(request, data, sink)?);
         }
-        let operation = D::of(operation).ok_or_else(|| wrong_kind(call.object))?;
-        let data = attend()?;
-        call.object.check_alive()?;
-        if call.pace == Pace::Inline && D::is_heavy(&data, &operation) {
-            return Err(Stop::Postponed);
-        }
-        if call.pace == Pace::Patient
-            && call.row.scans
-            && let Some(copy) = data.copy()
-        {
-            drop(data);
-            return Ok(run_on_copy(self, copy, operation, call, sink)?);
-        }
-        if D::binds(&operation) {
-            call.session.hold(call.object)?;
-        }
-        Ok(D::serve(operation, data, None, sink)?)
+        serve(self, D::of(operation).ok_or_else(|| wrong_kind(call.object))?, call, moment, sink)
     }
 
     fn hold<'a>(
@@ -371,6 +425,46 @@ impl<D: Data> Stored for Shared<D> {
     }
 }
 
+/// Locks data for an operation, unless that takes long.
+#[inline(always)]
+fn attend<'a, D: Data>(shared: &'a Shared<D>, call: &Call<'a>, moment: &Moment) -> Result<Attended<'a, D>, Stop> {
+    let data = Attended::new(shared, call.object, call.effects, call.pace, moment).ok_or(Stop::Postponed)?;
+    if call.pace == Pace::Inline
+        && call.row.effect != Effect::Read
+        && is_costly::<D>(&data, call.request.arguments.len())
+    {
+        return Err(Stop::Postponed);
+    }
+    Ok(data)
+}
+
+/// Runs an operation that reads no other object.
+#[inline(always)]
+fn serve<D: Data>(
+    shared: &Shared<D>,
+    request: D::Request<'_>,
+    call: &Call<'_>,
+    moment: &Moment,
+    sink: &mut FrameSink<'_>,
+) -> Result<(), Stop> {
+    let data = attend(shared, call, moment)?;
+    call.object.check_alive()?;
+    if call.pace == Pace::Inline && D::is_heavy(&data, &request) {
+        return Err(Stop::Postponed);
+    }
+    if call.pace == Pace::Patient
+        && call.row.scans
+        && let Some(copy) = data.copy()
+    {
+        drop(data);
+        return Ok(run_on_copy(shared, copy, request, call, moment, sink)?);
+    }
+    if D::binds(&request) {
+        call.session.hold(call.object)?;
+    }
+    Ok(D::serve(request, data, None, sink)?)
+}
+
 /// Runs a long operation on a copy of the data, so that it serves others meanwhile.
 ///
 /// A change is then put in place if nobody else changed the data; else it is run again, under the
@@ -380,6 +474,7 @@ fn run_on_copy<D: Data>(
     mut copy: D,
     operation: D::Request<'_>,
     call: &Call<'_>,
+    moment: &Moment,
     sink: &mut FrameSink<'_>,
 ) -> Result<()> {
     let before = copy.version();
@@ -387,7 +482,7 @@ fn run_on_copy<D: Data>(
     if call.row.effect == Effect::Read {
         return Ok(());
     }
-    let attended = Attended::new(shared, call.object, call.effects, Pace::Patient, call.moment);
+    let attended = Attended::new(shared, call.object, call.effects, Pace::Patient, moment);
     let mut current = attended.expect("a patient lock is always got");
     call.object.check_alive()?;
     if current.version() == before {
@@ -395,110 +490,5 @@ fn run_on_copy<D: Data>(
         return Ok(());
     }
     sink.rewind();
-    let again = Operation::decode(call.request.operation, call.request.arguments)?;
-    D::serve(D::of(again).expect("it was one of this kind before"), current, None, sink)
-}
-
-/// Data of any kind, locked.
-pub(super) trait Held {
-    fn version(&self) -> u64;
-
-    /// How many items it has.
-    fn len(&self) -> usize;
-
-    /// Whether an operation gives its session something that goes when the session does.
-    fn binds(&self, operation: &Operation<'_>) -> bool;
-
-    /// Whether an operation may take long on what it holds now.
-    fn is_heavy(&self, operation: &Operation<'_>) -> bool;
-
-    /// How many bytes an operation looks into, if it is one on what is inside of a value.
-    fn looked_into(&self, operation: &Operation<'_>) -> usize;
-
-    /// What an operation on another object reads of it: the kind's [`Operations::Contents`].
-    fn contents(&self) -> Box<dyn Any>;
-
-    /// Runs an operation; the source comes with the object that it is of.
-    fn serve(
-        &mut self,
-        object: &Object,
-        operation: Operation<'_>,
-        source: Option<(Box<dyn Any>, &Object)>,
-        sink: ReplySink<'_, '_>,
-    ) -> Result<()>;
-
-    /// What a transaction needs of it.
-    fn transactional(&mut self) -> &mut dyn Transactional;
-}
-
-impl<D: Data> Held for Attended<'_, D> {
-    fn version(&self) -> u64 {
-        D::version(self)
-    }
-
-    fn len(&self) -> usize {
-        D::len(self)
-    }
-
-    fn binds(&self, operation: &Operation<'_>) -> bool {
-        D::of_ref(operation).is_some_and(D::binds)
-    }
-
-    fn is_heavy(&self, operation: &Operation<'_>) -> bool {
-        D::of_ref(operation).is_some_and(|request| D::is_heavy(self, request))
-            || operation.row().effect != Effect::Read && is_costly::<D>(self, 0)
-    }
-
-    fn looked_into(&self, operation: &Operation<'_>) -> usize {
-        if let Operation::Path(request) = operation { inside::size::<D>(self, request) } else { 0 }
-    }
-
-    fn contents(&self) -> Box<dyn Any> {
-        Box::new(D::contents(self))
-    }
-
-    fn serve(
-        &mut self,
-        object: &Object,
-        operation: Operation<'_>,
-        source: Option<(Box<dyn Any>, &Object)>,
-        mut sink: ReplySink<'_, '_>,
-    ) -> Result<()> {
-        if let Operation::Path(request) = operation {
-            return Inside::serve(request, &mut **self, &mut sink);
-        }
-        let request = D::of(operation).ok_or_else(|| wrong_kind(object))?;
-        let source = source.map(|(contents, other)| {
-            // Two kinds may have contents of one type, so that alone does not tell.
-            let contents = (other.kind() == object.kind()).then_some(contents).ok_or_else(|| wrong_kind(other))?;
-            contents.downcast::<D::Contents>().map(|contents| *contents).map_err(|_| wrong_kind(other))
-        });
-        D::serve(request, &mut **self, source.transpose()?, &mut sink)
-    }
-
-    fn transactional(&mut self) -> &mut dyn Transactional {
-        &mut **self
-    }
-}
-
-/// A place for a reply, of either sort.
-pub(super) enum ReplySink<'a, 'f> {
-    Frame(&'a mut FrameSink<'f>),
-    Step(&'a mut StepSink<'f>),
-}
-
-impl Sink for ReplySink<'_, '_> {
-    fn value<T: Serialize + Send + 'static>(&mut self, version: u64, value: T) {
-        match self {
-            Self::Frame(sink) => sink.value(version, value),
-            Self::Step(sink) => sink.value(version, value),
-        }
-    }
-
-    fn many<T: Serialize + Send + 'static>(&mut self, version: u64, items: Many<'static, T>) {
-        match self {
-            Self::Frame(sink) => sink.many(version, items),
-            Self::Step(sink) => sink.many(version, items),
-        }
-    }
+    D::serve(D::decode(call.request.operation, call.request.arguments)?, current, None, sink)
 }

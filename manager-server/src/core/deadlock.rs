@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use manager_protocol::{Code, Error, ObjectId, Result};
 
+use super::hashing::Seeded;
 use super::object::Label;
 use super::object::Object;
 use super::sync::{Mutex, lock};
@@ -23,9 +24,9 @@ pub(super) struct WaitsFor {
 #[derive(Debug, Default)]
 struct Graph {
     /// The holder of each lock that is waited for, and how many wait.
-    held: HashMap<ObjectId, Held>,
+    held: HashMap<ObjectId, Held, Seeded>,
     /// The locks that each holder waits for.
-    waits: HashMap<Holder, Vec<ObjectId>>,
+    waits: HashMap<Holder, Vec<ObjectId>, Seeded>,
 }
 
 #[derive(Debug)]

@@ -15,6 +15,7 @@ use super::session::Session;
 use super::setup::Setup;
 use super::sink::FrameSink;
 use super::waiting::Effects;
+use super::watch::is_watch;
 use super::{LARGE, Pace};
 use super::{data, transaction, waitable, watch};
 
@@ -37,23 +38,31 @@ pub(super) fn wrong_kind(object: &Object) -> Error {
 }
 
 /// Runs a request on an object.
+#[inline(always)]
 pub(super) fn run(
     registry: &Registry,
     client: &Client,
-    request: RequestHeader<'_>,
+    request: &RequestHeader<'_>,
+    row: Option<&'static Row>,
     pace: Pace,
     sink: &mut FrameSink<'_>,
     effects: &mut Effects<'_>,
 ) -> Result<Served, Stop> {
-    match manager_protocol::row(request.operation) {
-        Some(row) if watch::is_watch(row.number) => watch::run(registry, client, request, pace, sink, effects),
-        Some(row) if is_waitable(row) => waitable::run(registry, client, request, row, pace, sink, effects),
-        Some(_) | None => data::run(registry, client, request, pace, sink, effects).map(|()| Served::Replied),
+    let Some(row) = row else {
+        let fault = format!("unknown operation {:#06x}", request.operation);
+        return Err(Error::new(Code::UnknownOperation, fault).into());
+    };
+    if is_watch(row.number) {
+        watch::run(registry, client, request, pace, sink, effects)
+    } else if is_waitable(row) {
+        waitable::run(registry, client, request, row, pace, sink, effects)
+    } else {
+        data::run(registry, client, request, row, pace, sink, effects)
     }
 }
 
 /// Whether the operation is for objects that sessions wait in.
-pub(super) fn is_waitable(row: Row) -> bool {
+pub(super) fn is_waitable(row: &Row) -> bool {
     let [kind, _] = row.number.to_be_bytes();
     match Kind::try_from(kind) {
         Ok(Kind::Dict | Kind::List | Kind::Set | Kind::Value | Kind::Array) | Err(_) => false,
@@ -74,7 +83,7 @@ pub(super) fn is_waitable(row: Row) -> bool {
 pub(super) fn run_manager(
     registry: &Registry,
     client: &Client,
-    request: RequestHeader<'_>,
+    request: &RequestHeader<'_>,
     pace: Pace,
     sink: &mut FrameSink<'_>,
     effects: &mut Effects<'_>,

@@ -22,10 +22,14 @@ impl<'a> Finder<'a> {
     }
 
     /// Looks into one whole encoded value. What has a name, or is gone, needs no link.
+    #[inline]
     pub(super) fn look(&mut self, value: &[u8]) {
-        if !may_have_references(value) {
-            return;
+        if may_have_references(value) {
+            self.find(value);
         }
+    }
+
+    fn find(&mut self, value: &[u8]) {
         let objects = references(value).into_iter().filter(|reference| reference.epoch == self.registry.epoch());
         let found = objects.filter_map(|reference| self.registry.object(reference.object).ok());
         self.links.extend(found.filter(|object| !object.is_named()).filter_map(|object| Link::new(&object)));

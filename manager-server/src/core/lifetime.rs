@@ -104,6 +104,7 @@ pub(super) struct Attended<'a, D: Data> {
 impl<'a, D: Data> Attended<'a, D> {
     /// `None` if the lock is not to be had at this pace, or so much is over that it is to be removed
     /// at leisure.
+    #[inline]
     pub(super) fn new(
         shared: &'a Shared<D>,
         object: &'a Arc<Object>,
@@ -160,6 +161,7 @@ impl<D: Data> DerefMut for Attended<'_, D> {
 }
 
 impl<D: Data> Drop for Attended<'_, D> {
+    #[inline]
     fn drop(&mut self) {
         if self.data.slot().get().is_some() && !std::thread::panicking() {
             watch::rouse(&mut *self.data, self.effects);

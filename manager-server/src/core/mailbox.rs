@@ -1,17 +1,23 @@
 //! Where a connection finds the replies that are ready later than their requests.
 
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
 use manager_protocol::Error;
 
 use super::stream::Stream;
-use super::sync::{Mutex, lock};
+use super::sync::{AtomicBool, Mutex, lock};
 
 /// The late replies of one connection.
 #[derive(Debug)]
 pub struct Mailbox {
     /// Connections are counted: a later one has a higher number.
     number: u64,
+    /// Whether there is something to collect. Changed with the state locked, so that most looks at a mailbox
+    /// need not lock it.
+    filled: AtomicBool,
+    /// Whether there are replies of which it is not known that they arrived. The same holds for it.
+    unconfirmed: AtomicBool,
     /// Held to put in or to take out, never while anything else is locked after it.
     state: Mutex<State>,
 }
@@ -49,7 +55,8 @@ pub(super) enum Letter<'a> {
 
 impl Mailbox {
     pub(super) fn new(number: u64) -> Self {
-        Self { number, state: Mutex::default() }
+        let (filled, unconfirmed) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { number, filled, unconfirmed, state: Mutex::default() }
     }
 
     /// Whether its connection came after the other's.
@@ -71,12 +78,19 @@ impl Mailbox {
 
     /// Notes that the connection has the reply to a request that can be taken back.
     pub(super) fn sent(&self, request: u64) {
-        lock(&self.state).unconfirmed.push(request);
+        let mut state = lock(&self.state);
+        state.unconfirmed.push(request);
+        self.unconfirmed.store(true, Ordering::SeqCst);
     }
 
     /// The requests whose replies the client has, now that it was heard of again.
     pub(super) fn take_unconfirmed(&self) -> Vec<u64> {
-        std::mem::take(&mut lock(&self.state).unconfirmed)
+        if !self.unconfirmed.load(Ordering::SeqCst) {
+            return Vec::new();
+        }
+        let mut state = lock(&self.state);
+        self.unconfirmed.store(false, Ordering::SeqCst);
+        std::mem::take(&mut state.unconfirmed)
     }
 
     /// Has the connection ended, for a reason.
@@ -90,11 +104,19 @@ impl Mailbox {
 
     /// Appends what is there to `out`, and gives what cannot be appended at once.
     pub fn collect(&self, out: &mut Vec<u8>) -> Mail {
+        if !self.filled.load(Ordering::SeqCst) {
+            return Mail::default();
+        }
         let mut state = lock(&self.state);
+        self.filled.store(false, Ordering::SeqCst);
         out.extend_from_slice(&state.replies);
-        state.replies = Vec::new();
-        let collected = std::mem::take(&mut state.revocable);
-        state.unconfirmed.extend(collected);
+        state.replies.clear();
+        state.replies.shrink_to(KEPT_CAPACITY);
+        let state = &mut *state;
+        if !state.revocable.is_empty() {
+            state.unconfirmed.append(&mut state.revocable);
+            self.unconfirmed.store(true, Ordering::SeqCst);
+        }
         Mail { streams: std::mem::take(&mut state.streams), ending: state.ending.take() }
     }
 
@@ -104,7 +126,10 @@ impl Mailbox {
         if !state.replies.is_empty() || !state.streams.is_empty() || state.ending.is_some() {
             return Poll::Ready(());
         }
-        state.waker = Some(context.waker().clone());
+        match &mut state.waker {
+            Some(waker) => waker.clone_from(context.waker()),
+            None => state.waker = Some(context.waker().clone()),
+        }
         Poll::Pending
     }
 
@@ -114,6 +139,7 @@ impl Mailbox {
             return false;
         }
         put(&mut state);
+        self.filled.store(true, Ordering::SeqCst);
         let waker = state.waker.take();
         drop(state);
         if let Some(waker) = waker {
@@ -122,3 +148,6 @@ impl Mailbox {
         true
     }
 }
+
+/// An empty buffer of replies above this is given back.
+const KEPT_CAPACITY: usize = 1024;

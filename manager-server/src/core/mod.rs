@@ -12,6 +12,7 @@ mod deadlock;
 mod dispatch;
 mod garbage;
 mod giving;
+mod hashing;
 mod inside;
 mod lifetime;
 mod mailbox;
@@ -47,6 +48,7 @@ pub use clients::{Client, Departure, SessionWatch};
 use deadlock::WaitsFor;
 use dispatch::Stop;
 pub use garbage::Untidy;
+use mailbox::Letter;
 pub use mailbox::{Mail, Mailbox};
 use registry::Registry;
 use requests::{Answer, Arrival, Delivery};
@@ -160,9 +162,7 @@ impl Core {
     /// A core without objects.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        use std::hash::{BuildHasher, RandomState};
-        // The standard library's only source of random bits; the seed is the system's.
-        let epoch = RandomState::new().hash_one(std::process::id());
+        let epoch = hashing::random();
         Self {
             registry: Arc::new(Registry::new(limits.clone(), epoch)),
             sessions: Sessions::default(),
@@ -208,47 +208,59 @@ impl Core {
         now: Time,
         out: &mut Vec<u8>,
     ) -> Outcome {
-        let session = &client.session;
-        let noted = manager_protocol::row(request.operation).filter(|row| session.notes(*row));
-        if let Some(row) = noted {
-            match session.begin(&request, row, pace, &client.mailbox) {
-                Ok(Arrival::New) => {}
-                Ok(Arrival::Joined) => return Outcome::Waiting,
-                Ok(Arrival::Answered(Answer::Frame(frame))) => {
-                    out.extend_from_slice(&frame);
-                    return Outcome::Replied;
-                }
-                Ok(Arrival::Answered(Answer::Stream(stream))) => return Outcome::Streaming(stream),
-                Err(error) => {
-                    write_error_reply(out, request.id, &error.during(row.name));
-                    return Outcome::Replied;
-                }
+        let row = manager_protocol::row(request.operation);
+        let Some(noted) = row.filter(|row| client.session.notes(row)) else {
+            let mut effects = Effects::new(self, now);
+            let outcome = self.carry_out(client, &request, row, pace, out, &mut effects);
+            effects.carry_out();
+            return outcome;
+        };
+        match client.session.begin(&request, noted, pace, &client.mailbox) {
+            Ok(Arrival::New) => {}
+            Ok(Arrival::Joined) => return Outcome::Waiting,
+            Ok(Arrival::Answered(Answer::Frame(frame))) => {
+                out.extend_from_slice(&frame);
+                return Outcome::Replied;
+            }
+            Ok(Arrival::Answered(Answer::Stream(stream))) => return Outcome::Streaming(stream),
+            Err(error) => {
+                write_error_reply(out, request.id, &error.during(noted.name));
+                return Outcome::Replied;
             }
         }
         let start = out.len();
         let mut effects = Effects::new(self, now);
-        let outcome = self.answer(session, request, out, |sink| {
-            if request.object == 0 {
-                dispatch::run_manager(&self.registry, client, request, pace, sink, &mut effects)
-            } else {
-                dispatch::run(&self.registry, client, request, pace, sink, &mut effects)
-            }
-        });
-        let outcome = match noted {
-            Some(row) => self.note(client, &request, row, outcome, start, out, &mut effects),
-            None => outcome,
-        };
+        let outcome = self.carry_out(client, &request, row, pace, out, &mut effects);
+        let outcome = self.note(client, (request.id, noted), outcome, start, out, &mut effects);
         effects.carry_out();
         outcome
     }
 
-    /// Takes note of what became of a request.
-    #[allow(clippy::too_many_arguments, reason = "all that is known of one request")]
-    fn note(
+    /// Runs one request, and appends its reply or its refusal.
+    #[inline]
+    fn carry_out(
         &self,
         client: &Client,
         request: &RequestHeader<'_>,
-        row: Row,
+        row: Option<&'static Row>,
+        pace: Pace,
+        out: &mut Vec<u8>,
+        effects: &mut Effects<'_>,
+    ) -> Outcome {
+        self.answer(&client.session, request, out, |sink| {
+            if request.object == 0 {
+                dispatch::run_manager(&self.registry, client, request, pace, sink, effects)
+            } else {
+                dispatch::run(&self.registry, client, request, row, pace, sink, effects)
+            }
+        })
+    }
+
+    /// Takes note of what became of a request.
+    fn note(
+        &self,
+        client: &Client,
+        (id, row): (u64, &Row),
         outcome: Outcome,
         start: usize,
         out: &mut Vec<u8>,
@@ -258,19 +270,18 @@ impl Core {
         let answer = match &outcome {
             Outcome::Waiting => return outcome,
             Outcome::Postponed => {
-                session.postpone(request.id);
+                session.postpone(id);
                 return outcome;
             }
-            Outcome::Replied => Answer::Frame(Arc::from(&out[start..])),
+            Outcome::Replied => Letter::Frame(&out[start..]),
             Outcome::Streaming(stream) => {
                 if session.keeps(row) {
                     stream.keep();
                 }
-                Answer::Stream(stream.clone())
+                Letter::Stream(stream.clone())
             }
         };
-        let (delivery, undone) =
-            session.answer(request.id, None, answer, effects.reversal.take(), Some(&client.mailbox));
+        let (delivery, undone) = session.answer(id, None, answer, effects.reversal.take(), Some(&client.mailbox));
         if let Some(reversal) = undone {
             reversal.carry_out(effects);
         }
@@ -309,9 +320,9 @@ impl Core {
                 if session.token.is_some() {
                     stream.keep();
                 }
-                Answer::Stream(stream)
+                Letter::Stream(stream)
             }
-            None => Answer::Frame(out.into()),
+            None => Letter::Frame(&out),
         };
         let undone = session.answer(id, Some(wait), answer, reversal, None).1;
         if undone.is_some() && !held.is_empty() {
@@ -337,7 +348,7 @@ impl Core {
     fn answer(
         &self,
         session: &Arc<Session>,
-        request: RequestHeader<'_>,
+        request: &RequestHeader<'_>,
         out: &mut Vec<u8>,
         serve: impl FnOnce(&mut FrameSink<'_>) -> Result<Served, Stop>,
     ) -> Outcome {

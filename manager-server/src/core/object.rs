@@ -411,6 +411,7 @@ impl<T: Discards> Shared<T> {
 
     /// Locks the state. At the pace [`Pace::Inline`] it never waits for somebody who holds it for
     /// long, and gives `None` instead.
+    #[inline]
     pub(super) fn lock(&self, pace: Pace) -> Option<Guard<'_, T>> {
         match pace {
             Pace::Patient => {
@@ -452,6 +453,7 @@ impl<T: Discards> Shared<T> {
 }
 
 impl<T: Discards> Drop for Guard<'_, T> {
+    #[inline]
     fn drop(&mut self) {
         self.discarded = self.state.discarded();
         if let Some(patient) = self.patient {

@@ -59,6 +59,9 @@ pub(super) struct Links(Option<Arc<Vec<Link>>>);
 impl Links {
     /// Links for the references in a value, to objects that `find` knows.
     pub(super) fn of(value: &[u8], find: impl Fn(ObjectId) -> Option<Link>) -> Self {
+        if !may_have_references(value) {
+            return Self::default();
+        }
         let references = references(value);
         if references.is_empty() {
             return Self::default();
@@ -112,8 +115,9 @@ impl Claims {
     ///
     /// # Errors
     /// `ForeignReference`, `NoSuchObject`, `WrongKind`.
+    #[inline]
     pub(super) fn of(registry: &Registry, arguments: &[u8]) -> Result<Self> {
-        Self::of_all(registry, [arguments])
+        if may_have_references(arguments) { Self::of_all(registry, [arguments]) } else { Ok(Self::default()) }
     }
 
     /// Judges the references in the arguments of several operations.

@@ -17,7 +17,8 @@ use super::setup::Setup;
 #[derive(Debug)]
 pub(super) struct Registry {
     names: DashMap<Box<str>, Arc<Object>>,
-    objects: DashMap<ObjectId, Arc<Object>>,
+    /// The server itself gives the ids, so any hash will do.
+    objects: DashMap<ObjectId, Arc<Object>, foldhash::fast::RandomState>,
     next_id: AtomicU64,
     limits: Limits,
     epoch: u64,
@@ -29,7 +30,7 @@ impl Registry {
     pub(super) fn new(limits: Limits, epoch: u64) -> Self {
         Self {
             names: DashMap::new(),
-            objects: DashMap::new(),
+            objects: DashMap::default(),
             next_id: AtomicU64::new(1),
             limits,
             epoch,
@@ -44,9 +45,7 @@ impl Registry {
 
     pub(super) fn object(&self, id: ObjectId) -> Result<Arc<Object>> {
         let found = self.objects.get(&id).map(|object| Arc::clone(&object));
-        found.ok_or_else(|| {
-            Error::new(Code::NoSuchObject, format!("no object has the id {id}: it was deleted, or never was"))
-        })
+        found.ok_or_else(|| no_such_object(id))
     }
 
     /// The object with this name, made if there is none.
@@ -146,6 +145,11 @@ impl Registry {
     pub(super) fn all(&self) -> Vec<Arc<Object>> {
         self.objects.iter().map(|object| Arc::clone(&object)).collect()
     }
+}
+
+#[cold]
+fn no_such_object(id: ObjectId) -> Error {
+    Error::new(Code::NoSuchObject, format!("no object has the id {id}: it was deleted, or never was"))
 }
 
 fn check_name(name: &str) -> Result<()> {

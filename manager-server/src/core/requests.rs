@@ -4,12 +4,14 @@
 //! needs no endless memory, the client says which answers it has; beyond a window the oldest are
 //! forgotten, and then a repetition is refused.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use manager_protocol::{Acknowledge, Code, Error, ObjectId, RequestHeader};
 
 use super::Pace;
+use super::hashing::Seeded;
 use super::mailbox::{Letter, Mailbox};
 use super::object::Object;
 use super::stream::Stream;
@@ -22,10 +24,16 @@ const WINDOW: usize = 512;
 /// Most requests of which no more is remembered than that they were answered.
 const FORGOTTEN: usize = 8 * WINDOW;
 
+/// Most buffers that are kept for answers to come: as many as most clients leave unacknowledged.
+const SPARE: usize = 64;
+
+/// A larger one is not kept.
+const SPARE_BYTES: usize = 256;
+
 /// The requests of one session.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
-    known: BTreeMap<u64, Known>,
+    known: HashMap<u64, Known, Seeded>,
     /// Those that were answered, in the order of that.
     answered: VecDeque<u64>,
     /// What is below and neither known nor awaited was answered, and the client has the answer.
@@ -41,6 +49,8 @@ pub(super) struct Requests {
     waiting: usize,
     /// Waits are counted: each has a number of its own.
     waits: u64,
+    /// What short answers were in that are not needed any more, for those to come.
+    spare: Vec<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -76,7 +86,7 @@ enum Progress {
 #[derive(Debug, Clone)]
 pub(super) enum Answer {
     /// A whole frame.
-    Frame(Arc<[u8]>),
+    Frame(Vec<u8>),
     /// Parts, from the first.
     Stream(Stream),
 }
@@ -144,32 +154,11 @@ impl Requests {
         pace: Pace,
         mailbox: &Arc<Mailbox>,
     ) -> Result<Arrival, Error> {
-        if let Some(known) = self.known.get_mut(&request.id) {
-            if (known.operation, known.object) != (request.operation, request.object) {
-                return Err(Error::new(
-                    Code::RequestMismatch,
-                    format!("request {} was sent before as another operation, or on another object", request.id),
-                ));
-            }
-            // What was sent on a connection that is no more may be read later than its repetition.
-            if mailbox.is_newer(&known.mailbox) {
-                known.mailbox = Arc::clone(mailbox);
-            }
-            return Ok(match &known.progress {
-                Progress::Postponed if pace == Pace::Patient => {
-                    known.progress = Progress::Running;
-                    Arrival::New
-                }
-                Progress::Running | Progress::Postponed | Progress::Waiting { .. } => Arrival::Joined,
-                Progress::Answered { answer, reversal, .. } => {
-                    if reversal.is_some() && answer.is_whole() {
-                        mailbox.sent(request.id);
-                    }
-                    Arrival::Answered(answer.clone())
-                }
-            });
-        }
-        if kept && self.is_stale(request.id) {
+        let free = match self.known.entry(request.id) {
+            Entry::Occupied(known) => return again(known.into_mut(), request, pace, mailbox),
+            Entry::Vacant(free) => free,
+        };
+        if kept && is_stale(&self.forgotten, self.next, &self.awaited, request.id) {
             return Err(Error::new(
                 Code::StaleRequest,
                 format!("request {} was answered before and its answer is not remembered", request.id),
@@ -179,20 +168,19 @@ impl Requests {
         if self.cancelled.contains(&request.id) {
             return Err(Error::new(Code::Cancelled, "the request was cancelled before it came"));
         }
-        let known = Known {
+        free.insert(Known {
             operation: request.operation,
             object: request.object,
             kept,
             mailbox: Arc::clone(mailbox),
             unwanted: false,
             progress: Progress::Running,
-        };
-        self.known.insert(request.id, known);
+        });
         Ok(Arrival::New)
     }
 
     fn is_stale(&self, id: u64) -> bool {
-        self.forgotten.contains(&id) || (id < self.next && self.awaited.binary_search(&id).is_err())
+        is_stale(&self.forgotten, self.next, &self.awaited, id)
     }
 
     /// The request waits from now on.
@@ -240,7 +228,7 @@ impl Requests {
         &mut self,
         id: u64,
         wait: Option<u64>,
-        answer: Answer,
+        answer: Letter<'_>,
         mut reversal: Option<Reversal>,
         here: Option<&Arc<Mailbox>>,
     ) -> (Delivery, Option<Reversal>) {
@@ -250,26 +238,33 @@ impl Requests {
         let undone = if known.unwanted { reversal.take() } else { None };
         self.waiting -= usize::from(wait.is_some());
         let is_here = here.is_some_and(|here| Arc::ptr_eq(here, &known.mailbox));
-        let letter = || match &answer {
-            Answer::Frame(frame) => Letter::Frame(frame),
-            Answer::Stream(stream) => Letter::Stream(stream.clone()),
-        };
         // Of a reply in parts it is known that it was sent when its last part was.
-        let revocable = reversal.as_ref().filter(|_| answer.is_whole()).map(|_| id);
-        let delivered = is_here || known.mailbox.deliver(letter(), revocable);
-        if known.kept {
-            if is_here && revocable.is_some() {
-                known.mailbox.sent(id);
-            }
-            known.progress = Progress::Answered { answer, reversal, delivered: false };
-            self.answered.push_back(id);
-            self.keep_to_the_window();
-        } else {
+        let is_whole = matches!(answer, Letter::Frame(_));
+        let revocable = reversal.as_ref().filter(|_| is_whole).map(|_| id);
+        if !known.kept {
+            let delivered = is_here || known.mailbox.deliver(answer, revocable);
             self.known.remove(&id);
             if !delivered {
                 return (Delivery::ToNobody, undone.or(reversal));
             }
+            return (if is_here { Delivery::Here } else { Delivery::Elsewhere }, undone);
         }
+        let remembered = match &answer {
+            Letter::Frame(frame) => {
+                let mut bytes = self.spare.pop().unwrap_or_default();
+                bytes.extend_from_slice(frame);
+                Answer::Frame(bytes)
+            }
+            Letter::Stream(stream) => Answer::Stream(stream.clone()),
+        };
+        if !is_here {
+            known.mailbox.deliver(answer, revocable);
+        } else if revocable.is_some() {
+            known.mailbox.sent(id);
+        }
+        known.progress = Progress::Answered { answer: remembered, reversal, delivered: false };
+        self.answered.push_back(id);
+        self.keep_to_the_window();
         (if is_here { Delivery::Here } else { Delivery::Elsewhere }, undone)
     }
 
@@ -277,7 +272,7 @@ impl Requests {
         while self.answered.len() > WINDOW
             && let Some(oldest) = self.answered.pop_front()
         {
-            self.known.remove(&oldest);
+            forget(&mut self.known, &mut self.spare, oldest);
             self.forgotten.insert(oldest);
         }
         // Of a client that never acknowledges, not even that is remembered for ever.
@@ -299,11 +294,13 @@ impl Requests {
             acknowledged.awaited.retain(|id| self.awaited.binary_search(id).is_ok());
         }
         let has = |id: u64| id < acknowledged.next && acknowledged.awaited.binary_search(&id).is_err();
-        let done: Vec<u64> = self.answered.iter().copied().filter(|id| has(*id)).collect();
-        self.answered.retain(|id| !has(*id));
-        for id in done {
-            self.known.remove(&id);
-        }
+        self.answered.retain(|id| {
+            let done = has(*id);
+            if done {
+                forget(&mut self.known, &mut self.spare, *id);
+            }
+            !done
+        });
         self.forgotten.retain(|id| !has(*id));
         self.cancelled.retain(|id| !has(*id));
         (self.next, self.awaited) = (acknowledged.next, acknowledged.awaited);
@@ -358,7 +355,9 @@ impl Requests {
             Progress::Waiting { object, number } => Some(Wait { id: *id, number: *number, object: Arc::clone(object) }),
             Progress::Running | Progress::Postponed | Progress::Answered { .. } => None,
         };
-        self.known.iter().filter(|(_, known)| wanted(known)).filter_map(wait).collect()
+        let mut waits: Vec<Wait> = self.known.iter().filter(|(_, known)| wanted(known)).filter_map(wait).collect();
+        waits.sort_unstable_by_key(|wait| wait.id);
+        waits
     }
 
     /// As if a request that waits had never come, if it waits for the sake of this connection; false if
@@ -396,6 +395,48 @@ impl Requests {
     }
 }
 
+/// What is to be done with a request that has come before.
+fn again(known: &mut Known, request: &RequestHeader<'_>, pace: Pace, mailbox: &Arc<Mailbox>) -> Result<Arrival, Error> {
+    if (known.operation, known.object) != (request.operation, request.object) {
+        return Err(Error::new(
+            Code::RequestMismatch,
+            format!("request {} was sent before as another operation, or on another object", request.id),
+        ));
+    }
+    // What was sent on a connection that is no more may be read later than its repetition.
+    if mailbox.is_newer(&known.mailbox) {
+        known.mailbox = Arc::clone(mailbox);
+    }
+    Ok(match &known.progress {
+        Progress::Postponed if pace == Pace::Patient => {
+            known.progress = Progress::Running;
+            Arrival::New
+        }
+        Progress::Running | Progress::Postponed | Progress::Waiting { .. } => Arrival::Joined,
+        Progress::Answered { answer, reversal, .. } => {
+            if reversal.is_some() && answer.is_whole() {
+                mailbox.sent(request.id);
+            }
+            Arrival::Answered(answer.clone())
+        }
+    })
+}
+
+fn is_stale(forgotten: &BTreeSet<u64>, next: u64, awaited: &[u64], id: u64) -> bool {
+    forgotten.contains(&id) || (id < next && awaited.binary_search(&id).is_err())
+}
+
+/// Forgets an answer, but not the buffer it was in.
+fn forget(known: &mut HashMap<u64, Known, Seeded>, spare: &mut Vec<Vec<u8>>, id: u64) {
+    if let Some(Known { progress: Progress::Answered { answer: Answer::Frame(mut bytes), .. }, .. }) = known.remove(&id)
+        && spare.len() < SPARE
+        && bytes.capacity() <= SPARE_BYTES
+    {
+        bytes.clear();
+        spare.push(bytes);
+    }
+}
+
 impl Known {
     /// The number of its wait, if it waits.
     fn wait(&self) -> Option<u64> {
@@ -415,8 +456,8 @@ mod tests {
         RequestHeader { id, operation, object: 7, arguments: &[0x90] }
     }
 
-    fn frame(byte: u8) -> Answer {
-        Answer::Frame(Arc::from([byte]))
+    fn frame(bytes: &[u8]) -> Letter<'_> {
+        Letter::Frame(bytes)
     }
 
     #[test]
@@ -425,7 +466,7 @@ mod tests {
         let arrive = |requests: &mut Requests| requests.begin(&header(5, 1), true, Pace::Inline, &mailbox);
         assert!(matches!(arrive(&mut requests), Ok(Arrival::New)));
         assert!(matches!(arrive(&mut requests), Ok(Arrival::Joined)));
-        assert!(matches!(requests.answer(5, None, frame(9), None, Some(&mailbox)), (Delivery::Here, None)));
+        assert!(matches!(requests.answer(5, None, frame(&[9]), None, Some(&mailbox)), (Delivery::Here, None)));
         assert!(matches!(arrive(&mut requests), Ok(Arrival::Answered(Answer::Frame(bytes))) if *bytes == [9]));
         requests.acknowledge(Acknowledge { next: 7, awaited: vec![6] });
         assert_eq!(arrive(&mut requests).unwrap_err().code, Code::StaleRequest);
@@ -450,7 +491,7 @@ mod tests {
         let (mut requests, mailbox) = (Requests::default(), Arc::new(Mailbox::new(0)));
         for id in 0..=WINDOW as u64 {
             requests.begin(&header(id, 1), true, Pace::Inline, &mailbox).unwrap();
-            requests.answer(id, None, frame(1), None, Some(&mailbox));
+            requests.answer(id, None, frame(&[1]), None, Some(&mailbox));
         }
         assert_eq!(requests.begin(&header(0, 1), true, Pace::Inline, &mailbox).unwrap_err().code, Code::StaleRequest);
         assert!(matches!(requests.begin(&header(1, 1), true, Pace::Inline, &mailbox), Ok(Arrival::Answered(_))));
@@ -463,7 +504,7 @@ mod tests {
         let [first, second] = [0, 1].map(|number| Arc::new(Mailbox::new(number)));
         requests.begin(&header(5, 1), true, Pace::Inline, &first).unwrap();
         requests.begin(&header(5, 1), true, Pace::Inline, &second).unwrap();
-        assert!(matches!(requests.answer(5, None, frame(9), None, Some(&first)), (Delivery::Elsewhere, None)));
+        assert!(matches!(requests.answer(5, None, frame(&[9]), None, Some(&first)), (Delivery::Elsewhere, None)));
         let mut out = Vec::new();
         second.collect(&mut out);
         assert_eq!(out, [9]);

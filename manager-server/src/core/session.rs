@@ -12,10 +12,11 @@ use std::task::{Context, Poll, Waker};
 use manager_protocol::{Acknowledge, Code, Error, ObjectId, RequestHeader, Result, Row, SessionToken};
 
 use super::Pace;
-use super::mailbox::Mailbox;
+use super::hashing::Seeded;
+use super::mailbox::{Letter, Mailbox};
 use super::object::Object;
 use super::reference::Link;
-use super::requests::{Answer, Arrival, Delivery, Requests, Unwanted, Wait};
+use super::requests::{Arrival, Delivery, Requests, Unwanted, Wait};
 use super::sync::{AtomicBool, Mutex, lock};
 use super::timers::{Time, TimerKey};
 use super::waitable::Reversal;
@@ -42,7 +43,7 @@ struct State {
     connections: Vec<Arc<Mailbox>>,
     requests: Requests,
     /// Objects in which it may hold something, or wait.
-    holdings: HashMap<ObjectId, Weak<Object>>,
+    holdings: HashMap<ObjectId, Weak<Object>, Seeded>,
     /// With so many holdings, those that are gone are looked for.
     prune_at: usize,
     grace: Option<TimerKey>,
@@ -51,7 +52,7 @@ struct State {
     /// Woken when the session ends.
     watcher: Option<Waker>,
     /// What it has proxies of, without a name, and how often it was given one.
-    kept: HashMap<ObjectId, (Link, u64)>,
+    kept: HashMap<ObjectId, (Link, u64), Seeded>,
 }
 
 /// So many holdings may be of objects that are gone.
@@ -221,19 +222,19 @@ impl Session {
     }
 
     /// Whether requests of this sort are taken note of.
-    pub(super) fn notes(&self, row: Row) -> bool {
+    pub(super) fn notes(&self, row: &Row) -> bool {
         row.waits || self.keeps(row)
     }
 
     /// Whether answers to requests of this sort are remembered.
-    pub(super) fn keeps(&self, row: Row) -> bool {
+    pub(super) fn keeps(&self, row: &Row) -> bool {
         self.token.is_some() && row.effect != manager_protocol::Effect::Read
     }
 
     pub(super) fn begin(
         &self,
         request: &RequestHeader<'_>,
-        row: Row,
+        row: &Row,
         pace: Pace,
         mailbox: &Arc<Mailbox>,
     ) -> Result<Arrival> {
@@ -279,7 +280,7 @@ impl Session {
         &self,
         id: u64,
         wait: Option<u64>,
-        answer: Answer,
+        answer: Letter<'_>,
         reversal: Option<Reversal>,
         here: Option<&Arc<Mailbox>>,
     ) -> (Delivery, Option<Reversal>) {

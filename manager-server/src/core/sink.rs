@@ -1,10 +1,10 @@
 //! Where replies are written: into a frame, or into the reply of a transaction.
 
+use std::any::Any;
 use std::io;
-
 use std::sync::Arc;
 
-use manager_protocol::{FrameKind, HEADER_BYTES, Many, ObjectId, Sink, finish_frame, start_frame, write_reply_header};
+use manager_protocol::{Encoded, HEADER_BYTES, Many, ObjectId, Sink, finish_frame, start_reply, write_value};
 use serde::Serialize;
 
 use super::giving::{Finder, give, write_held};
@@ -18,6 +18,15 @@ const WHOLE_ITEMS: usize = 1024;
 
 /// So is a value whose encoding is longer than this.
 const WHOLE_BYTES: usize = 1024 * 1024;
+
+/// A value that is not longer is written at once, without being taken in pieces.
+const PLAIN_BYTES: usize = 16 * 1024;
+
+/// What the head of a reply and of a value in it have at most.
+const PLAIN_HEAD: usize = 32;
+
+/// The encoding of nothing.
+const NIL: u8 = 0xc0;
 
 /// Appends one reply frame to a connection's buffer, and before it what the session holds by it.
 pub(super) struct FrameSink<'a> {
@@ -35,6 +44,7 @@ pub(super) struct FrameSink<'a> {
 }
 
 impl<'a> FrameSink<'a> {
+    #[inline]
     pub(super) fn new(
         id: u64,
         max_frame: usize,
@@ -66,12 +76,13 @@ impl<'a> FrameSink<'a> {
         self.held.extend(objects);
     }
 
+    #[inline]
     fn begin(&mut self, version: u64) {
-        start_frame(self.out, FrameKind::Reply);
-        write_reply_header(self.out, self.id, version);
+        start_reply(self.out, self.id, version);
     }
 
     /// Ends the frame, if it is not longer than a frame may be.
+    #[inline]
     fn end(&mut self) -> bool {
         let fits = self.out.len() - self.start - HEADER_BYTES <= self.max_frame;
         if fits {
@@ -82,6 +93,29 @@ impl<'a> FrameSink<'a> {
             }
         }
         fits
+    }
+
+    /// Writes the whole frame, if it is one that nothing need be known of; otherwise nothing is written.
+    #[inline]
+    fn plain(&mut self, version: u64, reply: Option<&[u8]>) -> bool {
+        let value = reply.unwrap_or_default();
+        if value.len() > PLAIN_BYTES {
+            return false;
+        }
+        self.out.reserve(PLAIN_HEAD + value.len());
+        self.begin(version);
+        match reply {
+            Some(value) => {
+                write_value(self.out, value);
+                self.finder.look(value);
+            }
+            None => self.out.push(NIL),
+        }
+        let ended = self.end();
+        if !ended {
+            self.rewind();
+        }
+        ended
     }
 
     /// Sends what was begun in parts instead: these bytes and what `source` adds to them.
@@ -97,6 +131,9 @@ impl<'a> FrameSink<'a> {
 
 impl Sink for FrameSink<'_> {
     fn value<T: Serialize + Send + 'static>(&mut self, version: u64, value: T) {
+        if plain(&value).is_some_and(|reply| self.plain(version, reply)) {
+            return;
+        }
         self.begin(version);
         let head = self.out.len();
         let whole = write_window(self.out, &value, 0, WHOLE_BYTES, &mut self.finder);
@@ -125,6 +162,20 @@ impl Sink for FrameSink<'_> {
             self.stream(head, ItemSource::new(Many::new(items.into_iter())));
         }
     }
+}
+
+/// What the encoding of a reply is, if it is that of nearly all: nil, or one stored value.
+#[inline]
+fn plain<T: 'static>(reply: &T) -> Option<Option<&[u8]>> {
+    // The types are known when this is compiled, and no more than one of these is left of it.
+    let reply: &dyn Any = reply;
+    if let Some(found) = reply.downcast_ref::<Option<Encoded<'static>>>() {
+        return Some(found.as_ref().map(Encoded::as_slice));
+    }
+    if let Some(value) = reply.downcast_ref::<Encoded<'static>>() {
+        return Some(Some(value.as_slice()));
+    }
+    reply.is::<()>().then_some(None)
 }
 
 /// Encodes a long value piece by piece.

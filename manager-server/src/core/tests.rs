@@ -153,7 +153,7 @@ fn a_panic_answers_its_own_request_and_leaves_the_replies_before_it() {
     let client = client(&core);
     core.dispatch(&client, ping(1), Pace::Inline, Time::ZERO, &mut out);
     let before = out.clone();
-    let outcome = core.answer(&client.session, ping(2), &mut out, |sink| {
+    let outcome = core.answer(&client.session, &ping(2), &mut out, |sink| {
         manager_protocol::Sink::value(sink, 0, "half a reply");
         panic!("as a bug would");
     });

@@ -84,7 +84,7 @@ fn decode<'a>((nth, step): (usize, &'a manager::Step<'_>)) -> Result<(ObjectId, 
             format!("operation {nth}: only operations on objects can be part of a transaction"),
         ));
     }
-    if let Some(row) = manager_protocol::row(step.operation).filter(|row| is_waitable(*row) || is_watch(row.number)) {
+    if let Some(row) = manager_protocol::row(step.operation).filter(|row| is_waitable(row) || is_watch(row.number)) {
         let fault = format!("operation {nth}: {} cannot be part of a transaction", row.name);
         return Err(Error::new(Code::InvalidArgument, fault));
     }

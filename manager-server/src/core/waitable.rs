@@ -130,8 +130,8 @@ impl Count {
 pub(super) fn run(
     registry: &Registry,
     client: &Client,
-    request: RequestHeader<'_>,
-    row: Row,
+    request: &RequestHeader<'_>,
+    row: &Row,
     pace: Pace,
     sink: &mut FrameSink<'_>,
     effects: &mut Effects<'_>,
@@ -160,7 +160,7 @@ fn is_heavy(operation: u16, len: usize) -> bool {
 
 fn serve(
     caller: &Caller<'_>,
-    request: RequestHeader<'_>,
+    request: &RequestHeader<'_>,
     pace: Pace,
     sink: &mut FrameSink<'_>,
     effects: &mut Effects<'_>,

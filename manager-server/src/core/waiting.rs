@@ -14,6 +14,7 @@ use std::time::Duration;
 use manager_protocol::{Code, Error, Operation, Reply, Result, Turn};
 
 use super::Core;
+use super::hashing::Seeded;
 use super::moment::Moment;
 use super::object::{Guard, Object};
 use super::session::{Session, SessionId};
@@ -56,13 +57,13 @@ impl Ticket {
 #[derive(Debug)]
 pub(super) struct Waiters<W> {
     queue: BTreeMap<u64, (Ticket, W)>,
-    places: HashMap<WaitKey, u64>,
+    places: HashMap<WaitKey, u64, Seeded>,
     next: u64,
 }
 
 impl<W> Default for Waiters<W> {
     fn default() -> Self {
-        Self { queue: BTreeMap::new(), places: HashMap::new(), next: 0 }
+        Self { queue: BTreeMap::new(), places: HashMap::default(), next: 0 }
     }
 }
 
@@ -272,6 +273,7 @@ struct Completion {
 }
 
 impl<'c> Effects<'c> {
+    #[inline]
     pub(super) fn new(core: &'c Core, now: Time) -> Self {
         Self { core, now, completions: RefCell::default(), later: Vec::new(), reversal: None }
     }
@@ -354,18 +356,25 @@ impl<'c> Effects<'c> {
     }
 
     /// Carries everything out. No object may be locked by the caller.
+    #[inline]
     pub(super) fn carry_out(mut self) {
+        if !self.completions.get_mut().is_empty() || !self.later.is_empty() {
+            self.carry_out_all();
+        }
+    }
+
+    fn carry_out_all(&mut self) {
         while !self.completions.get_mut().is_empty() || !self.later.is_empty() {
             for completion in std::mem::take(self.completions.get_mut()) {
                 self.cancel_timer(&completion.ticket);
                 let Completion { ticket, answer, reversal } = completion;
                 let undone = self.core.answer_late(&ticket.session, (ticket.id, ticket.number), answer, reversal);
                 if let Some(reversal) = undone {
-                    reversal.carry_out(&mut self);
+                    reversal.carry_out(self);
                 }
             }
             for act in std::mem::take(&mut self.later) {
-                act(&mut self);
+                act(self);
             }
         }
     }

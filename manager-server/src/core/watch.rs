@@ -65,7 +65,7 @@ pub(super) struct Seen {
 pub(super) fn run(
     registry: &Registry,
     client: &Client,
-    request: RequestHeader<'_>,
+    request: &RequestHeader<'_>,
     pace: Pace,
     sink: &mut FrameSink<'_>,
     effects: &Effects<'_>,
