@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use manager_protocol::dict::{self, PageReply, Swap};
 use manager_protocol::{Code, Encoded, Error, Many, Result};
 
-use super::table::{self, Entry, Life, Snapshot, Table};
+use super::table::{self, Entry, Life, Lone, Snapshot, Table};
 use super::{Discards, Transactional};
 use crate::core::data::Data;
 use crate::core::lifetime::{Alarm, Lifetimes};
@@ -41,29 +41,29 @@ impl Dict {
         self.table.take_all();
     }
 
-    fn entry(&self, key: &Encoded<'_>) -> Result<Option<&Entry>> {
+    fn entry(&self, key: &Encoded<'_>) -> Result<Option<Entry<'_>>> {
         Ok(self.table.find(&Key::new(key)?).and_then(|seq| self.table.get(seq)))
     }
 
     /// Puts entries whose keys are judged already.
-    fn put_all<'a>(&mut self, entries: impl Iterator<Item = (Key<'a>, Encoded<'a>)>) {
+    fn put_all<'a>(&mut self, entries: impl Iterator<Item = (Key<'a>, &'a [u8])>) {
         for (key, value) in entries {
-            self.table.put(&key, value.as_slice());
+            self.table.put(&key, value);
         }
     }
 
     /// The entries as they would be if others were put: those replaced by number, and those added.
-    fn overlaid<'a>(&self, entries: impl Iterator<Item = Result<(Key<'a>, Entry)>>) -> Result<Merged> {
-        let mut replaced: HashMap<u64, Entry> = HashMap::new();
-        let mut added: Vec<Entry> = Vec::new();
+    fn overlaid<'a>(&self, entries: impl Iterator<Item = Result<(Key<'a>, Lone)>>) -> Result<Merged> {
+        let mut replaced: HashMap<u64, Lone> = HashMap::new();
+        let mut added: Vec<Lone> = Vec::new();
         let mut added_at: HashMap<Vec<u8>, usize> = HashMap::new();
         for entry in entries {
             let (key, entry) = entry?;
             if let Some(seq) = self.table.find(&key) {
                 replaced.insert(seq, entry);
             } else if let Some(&at) = added_at.get(&*key.canonical) {
-                let first = &added[at];
-                added[at] = Entry::new(first.key(), first.canonical, entry.value(), 0);
+                let first = added[at].entry();
+                added[at] = Lone::new(first.key(), first.canonical, entry.entry().value(), 0);
             } else {
                 added_at.insert(key.canonical.into_owned(), added.len());
                 added.push(entry);
@@ -95,7 +95,7 @@ impl dict::Serve for Dict {
     }
 
     fn get(&self, operation: dict::Get<'_>) -> Result<Option<Encoded<'static>>> {
-        Ok(self.entry(&operation.key)?.map(Entry::shared_value))
+        Ok(self.entry(&operation.key)?.map(|entry| entry.shared_value()))
     }
 
     fn contains(&self, operation: dict::Contains<'_>) -> Result<bool> {
@@ -112,7 +112,7 @@ impl dict::Serve for Dict {
     fn insert(&mut self, operation: dict::Insert<'_>) -> Result<Option<Encoded<'static>>> {
         let key = [Key::new(&operation.key)?];
         self.table.check_room_for(&key)?;
-        Ok(self.table.put(&key[0], operation.value.as_slice()).map(|old| old.shared_value()))
+        Ok(self.table.put_with(&key[0], operation.value.as_slice(), Life::default(), |old| old.shared_value()))
     }
 
     fn get_or_insert(&mut self, operation: dict::GetOrInsert<'_>) -> Result<Encoded<'static>> {
@@ -130,7 +130,7 @@ impl dict::Serve for Dict {
         let life = Life { expires: self.end_in(ttl_ms)?, session: session.then(|| self.table.session()) };
         let key = [Key::new(&key)?];
         self.table.check_room_for(&key)?;
-        Ok(self.table.put_with(&key[0], value.as_slice(), life).map(|old| old.shared_value()))
+        Ok(self.table.put_with(&key[0], value.as_slice(), life, |old| old.shared_value()))
     }
 
     fn expire(&mut self, operation: dict::Expire<'_>) -> Result<bool> {
@@ -185,11 +185,12 @@ impl dict::Serve for Dict {
     fn page(&self, operation: dict::Page) -> Result<PageReply<'static>> {
         let dict::Page { after, limit, backward } = operation;
         let (page, next) = self.table.page(after, limit, backward);
-        Ok(PageReply { entries: page.into_iter().map(Entry::shared).collect(), next })
+        Ok(PageReply { entries: page.into_iter().map(|entry| entry.shared()).collect(), next })
     }
 
     fn get_many(&self, operation: dict::GetMany<'_>) -> Result<Many<'static, Option<Encoded<'static>>>> {
-        let found: Result<Vec<_>> = operation.keys.map(|key| Ok(self.entry(&key)?.map(Entry::shared_value))).collect();
+        let found: Result<Vec<_>> =
+            operation.keys.map(|key| Ok(self.entry(&key)?.map(|entry| entry.shared_value()))).collect();
         Ok(Many::new(found?.into_iter()))
     }
 
@@ -197,7 +198,7 @@ impl dict::Serve for Dict {
         let entries: Vec<_> = operation.entries.collect();
         let keys = entries.iter().map(|(key, _)| Key::new(key)).collect::<Result<Vec<_>>>()?;
         self.table.check_room_for(&keys)?;
-        self.put_all(keys.into_iter().zip(entries.iter().map(|(_, value)| value.clone())));
+        self.put_all(keys.into_iter().zip(entries.iter().map(|(_, value)| value.as_slice())));
         Ok(())
     }
 
@@ -212,7 +213,7 @@ impl dict::Serve for Dict {
         let keys: Vec<_> = operation.keys.collect();
         let keys = table::keys(&keys)?;
         self.table.check_room_for(&keys)?;
-        self.put_all(keys.into_iter().map(|key| (key, operation.value.clone())));
+        self.put_all(keys.into_iter().map(|key| (key, operation.value.as_slice())));
         Ok(())
     }
 
@@ -228,7 +229,7 @@ impl dict::Serve for Dict {
         }
         for (_, entry) in source {
             let key = entry.shared_key();
-            self.table.put_from(&Key::new(&key)?, &entry);
+            self.table.put_from(&Key::new(&key)?, entry.entry());
         }
         Ok(())
     }
@@ -237,7 +238,7 @@ impl dict::Serve for Dict {
         let entries: Vec<_> = operation.entries.collect();
         self.overlaid(entries.iter().map(|(key, value)| {
             let key = Key::new(key)?;
-            let entry = Entry::new(key.original, key.is_canonical(), value.as_slice(), 0);
+            let entry = Lone::new(key.original, key.is_canonical(), value.as_slice(), 0);
             Ok((key, entry))
         }))
     }
@@ -250,7 +251,7 @@ impl dict::Serve for Dict {
     fn add(&mut self, operation: dict::Add<'_>) -> Result<Encoded<'static>> {
         let key = Key::new(&operation.key)?;
         let found = self.table.find(&key);
-        let current = found.and_then(|seq| self.table.get(seq)).map(Entry::value);
+        let current = found.and_then(|seq| self.table.get(seq)).map(|entry| entry.value());
         let sum = add(current, &operation.delta, operation.bounds.as_ref())?;
         match found {
             Some(seq) => self.table.change(seq, &sum),
@@ -272,7 +273,7 @@ impl dict::Serve for Dict {
             (Some(_), None) | (None, Some(_)) => false,
         };
         if !as_expected {
-            return Ok(Swap { swapped: false, current: current.map(Entry::shared_value) });
+            return Ok(Swap { swapped: false, current: current.map(|entry| entry.shared_value()) });
         }
         match (found, operation.new) {
             (None, Some(new)) => {
@@ -322,7 +323,7 @@ impl Dict {
         ttl_ms.map(end).transpose()
     }
 
-    fn has(&self, entry: &Entry) -> bool {
+    fn has(&self, entry: &Lone) -> bool {
         let key = entry.shared_key();
         Key::new(&key).is_ok_and(|key| self.table.find(&key).is_some())
     }
@@ -370,7 +371,7 @@ impl Data for Dict {
     }
 
     fn value_at(&self, at: &Encoded<'_>) -> Result<Option<Encoded<'static>>> {
-        Ok(self.entry(at)?.map(Entry::shared_value))
+        Ok(self.entry(at)?.map(|entry| entry.shared_value()))
     }
 
     fn put_at(&mut self, at: &Encoded<'_>, value: &[u8]) -> Result<()> {

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use manager_protocol::set::{self, PageReply, SetOperator, SetRelation};
 use manager_protocol::{Encoded, Many, Result};
 
-use super::table::{Entry, Snapshot, Table, keys};
+use super::table::{Snapshot, Table, keys};
 use super::{Discards, Transactional};
 use crate::core::data::Data;
 use crate::core::lifetime::Lifetimes;
@@ -188,7 +188,7 @@ impl set::Serve for Set {
     fn page(&self, operation: set::Page) -> Result<PageReply<'static>> {
         let set::Page { after, limit, backward } = operation;
         let (page, next) = self.table.page(after, limit, backward);
-        Ok(PageReply { values: page.into_iter().map(Entry::shared_key).collect(), next })
+        Ok(PageReply { values: page.into_iter().map(|entry| entry.shared_key()).collect(), next })
     }
 
     fn extend(&mut self, operation: set::Extend<'_>) -> Result<u64> {
@@ -260,7 +260,7 @@ impl Data for Set {
         } else if let CombineInPlace(_) = request
             && self.table.len() <= LARGE
         {
-            self.table.snapshot().map(|(_, entry)| entry.size()).sum()
+            self.table.snapshot().map(|(_, entry)| entry.entry().size()).sum()
         } else {
             0
         };

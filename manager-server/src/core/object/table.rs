@@ -3,17 +3,20 @@
 //! This is what dicts and sets are made of. Everything that changes one goes through the primitives
 //! here, which keep the version and what a transaction needs to take its operations back.
 
+mod chunk;
 mod ends;
 mod entries;
+mod entry;
 mod index;
 
 use std::collections::HashSet;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
 use manager_protocol::{Code, Encoded, Error, Result};
 
 use super::{Discards, PAGE_BYTES, PAGE_ITEMS, Transactional};
 use crate::core::Limits;
+use crate::core::hashing::Seeded;
 use crate::core::lifetime::{Alarm, Lifetimes};
 use crate::core::moment::Moment;
 use crate::core::reference::Links;
@@ -21,16 +24,18 @@ use crate::core::session::SessionId;
 use crate::core::timers::Time;
 use crate::core::value::{Key, canonical};
 use crate::core::watch::Slot;
+use chunk::Content;
 use ends::Ends;
 use entries::Entries;
-pub(in crate::core) use entries::{Entry, Life, Snapshot};
+pub(in crate::core) use entries::Snapshot;
+pub(in crate::core) use entry::{Entry, Life, Lone};
 use index::Index;
 
 #[derive(Debug)]
 pub(super) struct Table {
     index: Index,
     entries: Entries,
-    hasher: RandomState,
+    hasher: Seeded,
     version: u64,
     changed: bool,
     max_items: usize,
@@ -57,8 +62,8 @@ pub(super) type Names = (&'static str, &'static str);
 #[derive(Debug)]
 enum Undo {
     Pushed(u64),
-    Replaced(u64, Entry),
-    Removed(u64, Entry),
+    Replaced(u64, Lone),
+    Removed(u64, Lone),
     Cleared(Index, Entries, Ends),
 }
 
@@ -67,7 +72,7 @@ impl Table {
         Self {
             index: Index::default(),
             entries: Entries::default(),
-            hasher: RandomState::new(),
+            hasher: Seeded::default(),
             version: 0,
             changed: false,
             max_items: limits.max_items,
@@ -129,14 +134,14 @@ impl Table {
         self.entries.last()
     }
 
-    pub(super) fn get(&self, seq: u64) -> Option<&Entry> {
+    pub(super) fn get(&self, seq: u64) -> Option<Entry<'_>> {
         self.entries.get(seq)
     }
 
     /// Some entries behind a place (or before it), and the place to go on from.
     ///
     /// The page ends when there are `limit` of them, or when it is as large as pages get.
-    pub(super) fn page(&self, from: Option<u64>, limit: u32, backward: bool) -> (Vec<&Entry>, Option<u64>) {
+    pub(super) fn page(&self, from: Option<u64>, limit: u32, backward: bool) -> (Vec<Entry<'_>>, Option<u64>) {
         if backward { page(self.entries.before(from), limit) } else { page(self.entries.after(from), limit) }
     }
 
@@ -188,32 +193,43 @@ impl Table {
     }
 
     fn find_canonical(&self, key: &[u8]) -> Option<u64> {
-        self.index.find(self.hash(key), |seq| {
+        self.locate(key, self.hash(key))
+    }
+
+    fn locate(&self, key: &[u8], hash: u64) -> Option<u64> {
+        self.index.find(hash, |seq| {
             self.entries
                 .get(seq)
                 .is_some_and(|entry| if entry.canonical { entry.key() == key } else { *canonical(entry.key()) == *key })
         })
     }
 
-    /// Puts a value under a key and returns the entry that was there. The new one lives without end.
-    pub(super) fn put(&mut self, key: &Key<'_>, value: &[u8]) -> Option<Entry> {
-        self.put_with(key, value, Life::default())
+    /// Puts a value under a key. The entry lives without end.
+    pub(super) fn put(&mut self, key: &Key<'_>, value: &[u8]) {
+        self.put_with(key, value, Life::default(), |_| ());
     }
 
-    /// Puts a value under a key, for so long, and returns the entry that was there.
-    pub(super) fn put_with(&mut self, key: &Key<'_>, value: &[u8], life: Life) -> Option<Entry> {
+    /// Puts a value under a key, for so long, and returns what `look` sees in the entry that was there.
+    pub(super) fn put_with<R>(
+        &mut self,
+        key: &Key<'_>,
+        value: &[u8],
+        life: Life,
+        look: impl FnOnce(Entry<'_>) -> R,
+    ) -> Option<R> {
         let links = Links::of(value, |object| self.moment.claims.find(object));
-        self.write(key, value, links, life)
+        self.write(key, value, links, life, look)
     }
 
     /// Puts what another table has, under a key that equals the entry's.
-    pub(super) fn put_from(&mut self, key: &Key<'_>, entry: &Entry) {
-        self.write(key, entry.value(), entry.links().map(Links::anew).unwrap_or_default(), Life::default());
+    pub(super) fn put_from(&mut self, key: &Key<'_>, entry: Entry<'_>) {
+        let links = entry.links().map(Links::anew).unwrap_or_default();
+        self.write(key, entry.value(), links, Life::default(), |_| ());
     }
 
     /// Adds a key that is not there, with nothing under it.
     pub(super) fn add(&mut self, key: &Key<'_>) {
-        self.push(key, &[], Links::default(), Life::default());
+        self.push(key, self.hash(&key.canonical), &[], Links::default(), Life::default());
     }
 
     /// Changes the value of an entry that is there, and not how long it lives.
@@ -221,7 +237,7 @@ impl Table {
         let stored = self.entries.get(seq).expect(INDEXED);
         let (before, life) = (stored.links().cloned().unwrap_or_default(), stored.life());
         let links = before.changed(value, &self.moment.claims);
-        self.replace(seq, value, links, life);
+        self.replace(seq, value, links, life, |_| ());
     }
 
     /// Lets an entry that is there live so long, and says whether it did not already.
@@ -231,71 +247,90 @@ impl Table {
             return false;
         }
         // What it holds is not replaced: its version stays.
-        let entry = stored.clone().with(stored.links().cloned().unwrap_or_default(), life);
+        let old = stored.to_lone();
+        let entry = old.clone().with(old.links().cloned().unwrap_or_default(), life);
         self.changed = true;
         // Nor is it told to those who watch.
-        let old = self.put_in_place(seq, entry);
+        self.put_in_place(seq, Content::Lone(entry), life);
         self.record(|| Undo::Replaced(seq, old));
         true
     }
 
-    fn write(&mut self, key: &Key<'_>, value: &[u8], links: Links, life: Life) -> Option<Entry> {
-        match self.find(key) {
-            Some(seq) => Some(self.replace(seq, value, links, life)),
+    fn write<R>(
+        &mut self,
+        key: &Key<'_>,
+        value: &[u8],
+        links: Links,
+        life: Life,
+        look: impl FnOnce(Entry<'_>) -> R,
+    ) -> Option<R> {
+        let hash = self.hash(&key.canonical);
+        match self.locate(&key.canonical, hash) {
+            Some(seq) => Some(self.replace(seq, value, links, life, look)),
             None => {
-                self.push(key, value, links, life);
+                self.push(key, hash, value, links, life);
                 None
             }
         }
     }
 
     /// Exchanges the value of an entry that is there.
-    fn replace(&mut self, seq: u64, value: &[u8], links: Links, life: Life) -> Entry {
+    fn replace<R>(&mut self, seq: u64, value: &[u8], links: Links, life: Life, look: impl FnOnce(Entry<'_>) -> R) -> R {
         let stored = self.entries.get(seq).expect(INDEXED);
-        let entry = Entry::new(stored.key(), stored.canonical, value, self.version + 1).with(links, life);
-        self.exchange(seq, entry)
-    }
-
-    /// Exchanges an entry that is there.
-    fn exchange(&mut self, seq: u64, entry: Entry) -> Entry {
+        let seen = look(stored);
+        let version = self.version + 1;
+        let content = if links.is_empty() && life == Life::default() {
+            Content::Plain { value, version }
+        } else {
+            Content::Lone(Lone::new(stored.key(), stored.canonical, value, version).with(links, life))
+        };
+        if let Some(log) = &mut self.undo {
+            log.push(Undo::Replaced(seq, stored.to_lone()));
+        }
         self.changed = true;
-        tell_put(&mut self.slot, &entry);
-        let old = self.put_in_place(seq, entry);
-        self.record(|| Undo::Replaced(seq, old.clone()));
-        old
+        self.put_in_place(seq, content, life);
+        self.tell_put(seq);
+        seen
     }
 
-    fn put_in_place(&mut self, seq: u64, entry: Entry) -> Entry {
-        let life = entry.life();
-        let old = self.entries.replace(seq, entry);
-        self.ends.remove(seq, old.life());
+    fn put_in_place(&mut self, seq: u64, content: Content<'_>, life: Life) {
+        let old = self.entries.get(seq).expect(INDEXED).life();
+        self.entries.replace(seq, content);
+        self.ends.remove(seq, old);
         self.ends.add(seq, life);
-        old
     }
 
     /// Adds an entry with a key that is not there.
-    fn push(&mut self, key: &Key<'_>, value: &[u8], links: Links, life: Life) {
+    fn push(&mut self, key: &Key<'_>, hash: u64, value: &[u8], links: Links, life: Life) {
         self.changed = true;
-        let entry = Entry::new(key.original, key.is_canonical(), value, self.version + 1).with(links, life);
-        tell_put(&mut self.slot, &entry);
-        let seq = self.entries.push(entry);
+        let version = self.version + 1;
+        let seq = if links.is_empty() && life == Life::default() {
+            self.entries.push(Entry::new(key.original, key.is_canonical(), value, version))
+        } else {
+            let entry = Lone::new(key.original, key.is_canonical(), value, version).with(links, life);
+            self.entries.push(entry.entry())
+        };
+        self.tell_put(seq);
         self.ends.add(seq, life);
-        self.index.insert(self.hash(&key.canonical), seq);
+        self.index.insert(hash, seq);
         self.record(|| Undo::Pushed(seq));
     }
 
     /// Removes an entry that is there.
-    pub(super) fn take(&mut self, seq: u64) -> Entry {
+    pub(super) fn take(&mut self, seq: u64) -> Lone {
         self.changed = true;
-        let entry = self.entries.remove(seq);
+        let taken = self.entries.remove(seq);
+        let entry = taken.entry();
         self.ends.remove(seq, entry.life());
         let key = canonical(entry.key());
         self.index.remove(self.hash(&key), seq);
         if let Some(watchers) = self.slot.get_mut() {
             watchers.removed(&key, entry.key());
         }
-        self.record(|| Undo::Removed(seq, entry.clone()));
-        entry
+        if let Some(log) = &mut self.undo {
+            log.push(Undo::Removed(seq, taken.clone()));
+        }
+        taken
     }
 
     /// Removes the entries under these keys; how many there were.
@@ -327,16 +362,17 @@ impl Table {
             log.push(undo());
         }
     }
-}
 
-/// Tells those who watch that an entry is put.
-fn tell_put(slot: &mut Slot, entry: &Entry) {
-    if let Some(watchers) = slot.get_mut() {
-        let put = || {
-            let (key, value) = entry.shared();
-            (key, value, entry.links().cloned().unwrap_or_default())
-        };
-        watchers.put(&canonical(entry.key()), put);
+    /// Tells those who watch that an entry is put.
+    fn tell_put(&mut self, seq: u64) {
+        if let Some(watchers) = self.slot.get_mut() {
+            let entry = self.entries.get(seq).expect(INDEXED);
+            let put = || {
+                let (key, value) = entry.shared();
+                (key, value, entry.links().cloned().unwrap_or_default())
+            };
+            watchers.put(&canonical(entry.key()), put);
+        }
     }
 }
 
@@ -347,7 +383,7 @@ pub(super) fn keys<'a>(keys: &'a [Encoded<'_>]) -> Result<Vec<Key<'a>>> {
     keys.iter().map(Key::new).collect()
 }
 
-fn page<'a>(mut entries: impl Iterator<Item = (u64, &'a Entry)>, limit: u32) -> (Vec<&'a Entry>, Option<u64>) {
+fn page<'a>(mut entries: impl Iterator<Item = (u64, Entry<'a>)>, limit: u32) -> (Vec<Entry<'a>>, Option<u64>) {
     let limit = limit.clamp(1, PAGE_ITEMS) as usize;
     let mut page = Vec::new();
     let mut bytes = 0;
@@ -423,8 +459,12 @@ impl Transactional for Table {
         for undo in self.undo.take().into_iter().flatten().rev() {
             match undo {
                 Undo::Pushed(seq) => drop(self.take(seq)),
-                Undo::Replaced(seq, entry) => drop(self.put_in_place(seq, entry)),
-                Undo::Removed(seq, entry) => {
+                Undo::Replaced(seq, entry) => {
+                    let life = entry.life();
+                    self.put_in_place(seq, Content::Lone(entry), life);
+                }
+                Undo::Removed(seq, lone) => {
+                    let entry = lone.entry();
                     self.index.insert(self.hash(&canonical(entry.key())), seq);
                     self.ends.add(seq, entry.life());
                     self.entries.put_back(seq, entry);

@@ -10,99 +10,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use manager_protocol::{Encoded, SharedBytes};
-
+use super::chunk::{CHUNK, Chunk, Content};
+use super::entry::{Entry, Lone};
 use crate::core::reference::Links;
-use crate::core::session::SessionId;
-use crate::core::timers::Time;
-
-const CHUNK: u64 = 256;
-
-/// One key and its value, in one allocation.
-#[derive(Debug, Clone)]
-pub(in crate::core) struct Entry {
-    bytes: Arc<[u8]>,
-    key_len: u32,
-    /// Whether the key is written in its canonical form.
-    pub(in crate::core) canonical: bool,
-    /// The object's version when the entry was inserted or replaced.
-    pub(in crate::core) version: u64,
-    /// What few entries have.
-    extra: Option<Arc<Extra>>,
-}
-
-/// What an entry has besides its key and value, if it has any of it.
-#[derive(Debug)]
-struct Extra {
-    links: Links,
-    life: Life,
-}
-
-/// How long an entry lives, if not without end.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::core) struct Life {
-    /// Until then.
-    pub(in crate::core) expires: Option<Time>,
-    /// As long as this session.
-    pub(in crate::core) session: Option<SessionId>,
-}
-
-impl Entry {
-    pub(in crate::core) fn new(key: &[u8], canonical: bool, value: &[u8], version: u64) -> Self {
-        let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, key.len() + value.len()).collect();
-        let parts = Arc::get_mut(&mut bytes).expect("the allocation was just made").split_at_mut(key.len());
-        parts.0.copy_from_slice(key);
-        parts.1.copy_from_slice(value);
-        let key_len = u32::try_from(key.len()).expect("messages are limited far below 4 GiB");
-        Self { bytes, key_len, canonical, version, extra: None }
-    }
-
-    /// The same entry with links for its value, and an end.
-    pub(in crate::core) fn with(mut self, links: Links, life: Life) -> Self {
-        let has_extra = !links.is_empty() || life != Life::default();
-        self.extra = has_extra.then(|| Arc::new(Extra { links, life }));
-        self
-    }
-
-    pub(in crate::core) fn links(&self) -> Option<&Links> {
-        self.extra.as_ref().map(|extra| &extra.links).filter(|links| !links.is_empty())
-    }
-
-    pub(in crate::core) fn life(&self) -> Life {
-        self.extra.as_ref().map(|extra| extra.life).unwrap_or_default()
-    }
-
-    pub(in crate::core) fn key(&self) -> &[u8] {
-        &self.bytes[..self.key_len as usize]
-    }
-
-    pub(in crate::core) fn value(&self) -> &[u8] {
-        &self.bytes[self.key_len as usize..]
-    }
-
-    pub(in crate::core) fn size(&self) -> usize {
-        self.bytes.len()
-    }
-
-    pub(in crate::core) fn shared_key(&self) -> Encoded<'static> {
-        Encoded::Shared(SharedBytes::new(Arc::clone(&self.bytes), 0..self.key_len as usize))
-    }
-
-    pub(in crate::core) fn shared_value(&self) -> Encoded<'static> {
-        let bytes = SharedBytes::new(Arc::clone(&self.bytes), self.key_len as usize..self.bytes.len());
-        Encoded::Shared(match &self.extra {
-            Some(extra) => extra.links.keep(bytes),
-            None => bytes,
-        })
-    }
-
-    pub(in crate::core) fn shared(&self) -> (Encoded<'static>, Encoded<'static>) {
-        (self.shared_key(), self.shared_value())
-    }
-}
-
-/// Entries by their number modulo [`CHUNK`], ascending; never empty.
-type Chunk = Vec<(u8, Entry)>;
 
 #[derive(Debug, Default)]
 pub(super) struct Entries {
@@ -118,7 +28,7 @@ impl Entries {
     }
 
     /// Adds an entry at the end and returns its number.
-    pub(super) fn push(&mut self, entry: Entry) -> u64 {
+    pub(super) fn push(&mut self, entry: Entry<'_>) -> u64 {
         let seq = self.next;
         self.next += 1;
         self.put_back(seq, entry);
@@ -130,58 +40,38 @@ impl Entries {
         self.next = older.next;
     }
 
-    pub(super) fn get(&self, seq: u64) -> Option<&Entry> {
-        let (chunk, at) = self.place(seq)?;
-        Some(&self.chunks[chunk].1[at].1)
+    pub(super) fn get(&self, seq: u64) -> Option<Entry<'_>> {
+        self.chunks[self.chunk(seq / CHUNK).ok()?].1.get(offset(seq))
     }
 
-    /// Exchanges an entry that is there and returns the old one.
-    pub(super) fn replace(&mut self, seq: u64, entry: Entry) -> Entry {
-        let (chunk, at) = self.place(seq).expect(INDEXED);
-        std::mem::replace(&mut Arc::make_mut(&mut self.chunks[chunk].1)[at].1, entry)
+    /// Exchanges what is in an entry that is there.
+    pub(super) fn replace(&mut self, seq: u64, content: Content<'_>) {
+        let chunk = self.chunk(seq / CHUNK).expect(INDEXED);
+        Arc::make_mut(&mut self.chunks[chunk].1).replace(offset(seq), content);
     }
 
     /// Removes an entry that is there.
-    pub(super) fn remove(&mut self, seq: u64) -> Entry {
-        let (chunk, at) = self.place(seq).expect(INDEXED);
+    pub(super) fn remove(&mut self, seq: u64) -> Lone {
+        let chunk = self.chunk(seq / CHUNK).expect(INDEXED);
         let entries = Arc::make_mut(&mut self.chunks[chunk].1);
-        let (_, entry) = entries.remove(at);
+        let entry = entries.remove(offset(seq));
         if entries.is_empty() {
             self.chunks.remove(chunk);
             shrink_queue(&mut self.chunks);
-        } else if entries.capacity() > 16 && entries.len() < entries.capacity() / 4 {
-            // Where most have gone, those that stay must not keep the room of all.
-            entries.shrink_to(entries.len() * 2);
         }
         self.len -= 1;
         entry
     }
 
     /// Puts an entry at a number that is free: a new one, or where it was before.
-    pub(super) fn put_back(&mut self, seq: u64, entry: Entry) {
+    pub(super) fn put_back(&mut self, seq: u64, entry: Entry<'_>) {
         let number = seq / CHUNK;
         let chunk = self.chunk(number).unwrap_or_else(|free| {
             self.chunks.insert(free, (number, Arc::default()));
             free
         });
-        let entries = Arc::make_mut(&mut self.chunks[chunk].1);
-        let at = entries.partition_point(|(offset, _)| *offset < self::offset(seq));
-        entries.insert(at, (offset(seq), entry));
+        Arc::make_mut(&mut self.chunks[chunk].1).insert(offset(seq), entry);
         self.len += 1;
-    }
-
-    /// The chunk and the position of an entry, if it is there.
-    fn place(&self, seq: u64) -> Option<(usize, usize)> {
-        let chunk = self.chunk(seq / CHUNK).ok()?;
-        let entries = &self.chunks[chunk].1;
-        let offset = offset(seq);
-        // Where it is if nothing was removed before it, and past where it is otherwise.
-        let latest = usize::from(offset).min(entries.len() - 1);
-        if entries[latest].0 == offset {
-            return Some((chunk, latest));
-        }
-        let at = entries[..latest].binary_search_by_key(&offset, |(offset, _)| *offset).ok()?;
-        Some((chunk, at))
     }
 
     /// The position of the chunk with this number, or else where it would be.
@@ -192,7 +82,7 @@ impl Entries {
         if number > *last {
             return Err(self.chunks.len());
         }
-        // As above: most chunks stand where they would if none was missing.
+        // Most chunks stand where they would if none was missing.
         let latest = number.saturating_sub(*first).min(self.chunks.len() as u64 - 1) as usize;
         if self.chunks[latest].0 == number {
             return Ok(latest);
@@ -202,23 +92,23 @@ impl Entries {
 
     pub(super) fn first(&self) -> Option<u64> {
         let (number, chunk) = self.chunks.front()?;
-        Some(number * CHUNK + u64::from(chunk.first()?.0))
+        Some(number * CHUNK + u64::from(chunk.offsets().next()?))
     }
 
     pub(super) fn last(&self) -> Option<u64> {
         let (number, chunk) = self.chunks.back()?;
-        Some(number * CHUNK + u64::from(chunk.last()?.0))
+        Some(number * CHUNK + u64::from(chunk.offsets().next_back()?))
     }
 
     /// The entries behind a number (or from the first on).
-    pub(super) fn after(&self, seq: Option<u64>) -> impl Iterator<Item = (u64, &Entry)> {
+    pub(super) fn after(&self, seq: Option<u64>) -> impl Iterator<Item = (u64, Entry<'_>)> {
         let start = seq.map_or(0, |seq| seq.saturating_add(1));
         let chunk = self.chunk(start / CHUNK).unwrap_or_else(|free| free);
         self.chunks.range(chunk..).flat_map(numbered).skip_while(move |(seq, _)| *seq < start)
     }
 
     /// The entries before a number (or from the last on), backwards.
-    pub(super) fn before(&self, seq: Option<u64>) -> impl Iterator<Item = (u64, &Entry)> {
+    pub(super) fn before(&self, seq: Option<u64>) -> impl Iterator<Item = (u64, Entry<'_>)> {
         let end = seq.unwrap_or(u64::MAX);
         let chunks = self.chunk(end / CHUNK).map_or_else(|free| free, |chunk| chunk + 1);
         self.chunks
@@ -241,9 +131,9 @@ fn shrink_queue<T>(queue: &mut VecDeque<T>) {
     }
 }
 
-fn numbered((number, chunk): &(u64, Arc<Chunk>)) -> impl DoubleEndedIterator<Item = (u64, &Entry)> {
+fn numbered((number, chunk): &(u64, Arc<Chunk>)) -> impl DoubleEndedIterator<Item = (u64, Entry<'_>)> {
     let first = number * CHUNK;
-    chunk.iter().map(move |(offset, entry)| (first + u64::from(*offset), entry))
+    chunk.offsets().filter_map(move |offset| Some((first + u64::from(offset), chunk.get(offset)?)))
 }
 
 fn offset(seq: u64) -> u8 {
@@ -256,32 +146,49 @@ const INDEXED: &str = "the index names only entries that are there";
 #[derive(Debug, Clone)]
 pub(in crate::core) struct Snapshot {
     chunks: std::vec::IntoIter<(u64, Arc<Chunk>)>,
-    current: Option<(u64, Arc<Chunk>, usize)>,
+    current: Option<Cursor>,
     left: usize,
 }
 
+/// A place in a chunk.
+#[derive(Debug, Clone)]
+struct Cursor {
+    number: u64,
+    chunk: Arc<Chunk>,
+    offset: u8,
+    rank: usize,
+}
+
 impl Snapshot {
-    /// The links of each value that has any, of those that were not taken out yet.
+    /// The links of each value that has any, of those chunks that were not begun yet.
     pub(in crate::core) fn links(&self) -> impl Iterator<Item = &Links> {
-        self.chunks.as_slice().iter().flat_map(|(_, chunk)| chunk.iter()).filter_map(|(_, entry)| entry.links())
+        self.chunks.as_slice().iter().flat_map(|(_, chunk)| chunk.apart()).filter_map(Lone::links)
     }
 }
 
 impl Iterator for Snapshot {
-    type Item = (u64, Entry);
+    type Item = (u64, Lone);
 
-    fn next(&mut self) -> Option<(u64, Entry)> {
-        loop {
-            if let Some((number, chunk, at)) = &mut self.current
-                && let Some((offset, entry)) = chunk.get(*at)
-            {
-                *at += 1;
-                self.left -= 1;
-                return Some((*number * CHUNK + u64::from(*offset), entry.clone()));
+    fn next(&mut self) -> Option<(u64, Lone)> {
+        let mut cursor = match self.current.take() {
+            Some(cursor) => cursor,
+            None => {
+                let (number, chunk) = self.chunks.next()?;
+                Cursor { number, chunk, offset: 0, rank: 0 }
             }
-            let (number, chunk) = self.chunks.next()?;
-            self.current = Some((number, chunk, 0));
+        };
+        while !cursor.chunk.has(cursor.offset) {
+            cursor.offset += 1;
         }
+        let entry = cursor.chunk.at(cursor.offset, cursor.rank).to_lone();
+        let seq = cursor.number * CHUNK + u64::from(cursor.offset);
+        self.left -= 1;
+        cursor.rank += 1;
+        if cursor.rank < cursor.chunk.len() {
+            cursor.offset += 1;
+            self.current = Some(cursor);
+        }
+        Some((seq, entry))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -295,11 +202,11 @@ impl ExactSizeIterator for Snapshot {}
 mod tests {
     use super::*;
 
-    fn entry(key: u16) -> Entry {
-        Entry::new(&key.to_be_bytes(), true, b"value", 0)
+    fn entry(key: u16) -> Lone {
+        Lone::new(&key.to_be_bytes(), true, b"value", 0)
     }
 
-    fn seqs<'a>(entries: impl Iterator<Item = (u64, &'a Entry)>) -> Vec<u64> {
+    fn seqs<'a>(entries: impl Iterator<Item = (u64, Entry<'a>)>) -> Vec<u64> {
         entries.map(|(seq, _)| seq).collect()
     }
 
@@ -307,7 +214,7 @@ mod tests {
     fn order_survives_removal_and_return() {
         let mut entries = Entries::default();
         for key in 0..1000 {
-            assert_eq!(entries.push(entry(key)), u64::from(key));
+            assert_eq!(entries.push(entry(key).entry()), u64::from(key));
         }
         for seq in (0..1000).filter(|seq| seq % 10 != 3) {
             entries.remove(seq);
@@ -318,7 +225,7 @@ mod tests {
         assert_eq!(seqs(entries.after(Some(500))), kept[50..]);
         assert_eq!(seqs(entries.before(None)), kept.iter().rev().copied().collect::<Vec<_>>());
         assert_eq!(seqs(entries.before(Some(503))), kept[..50].iter().rev().copied().collect::<Vec<_>>());
-        entries.put_back(505, entry(505));
+        entries.put_back(505, entry(505).entry());
         assert_eq!(seqs(entries.after(Some(493))).first_chunk(), Some(&[503, 505, 513]));
         assert_eq!((entries.first(), entries.last(), entries.len()), (Some(3), Some(993), 101));
     }
@@ -327,13 +234,13 @@ mod tests {
     fn a_snapshot_does_not_see_what_comes_later() {
         let mut entries = Entries::default();
         for key in 0..600 {
-            entries.push(entry(key));
+            entries.push(entry(key).entry());
         }
         let snapshot = entries.snapshot();
         entries.remove(5);
-        entries.replace(6, Entry::new(b"6", true, b"new", 1));
-        entries.push(entry(600));
+        entries.replace(6, Content::Plain { value: b"new", version: 1 });
+        entries.push(entry(600).entry());
         assert_eq!(snapshot.len(), 600);
-        assert!(snapshot.enumerate().all(|(at, (seq, entry))| seq == at as u64 && entry.value() == b"value"));
+        assert!(snapshot.enumerate().all(|(at, (seq, entry))| seq == at as u64 && entry.entry().value() == b"value"));
     }
 }
