@@ -320,7 +320,8 @@ fn a_pool_whose_workers_cannot_begin_is_broken() -> Outcome {
     drop(pool);
 
     let pool = Pool::builder().workers(1).initializer(fail_with_error, ()).start()?;
-    assert!(pool.apply(square, (1,)).unwrap_err().to_string().contains("returned an error"));
+    let text = pool.apply(square, (1,)).unwrap_err().to_string();
+    assert!(text.contains("fail_with_error returned an error: nothing"), "{text}");
     let pool = Pool::builder().workers(1).initializer(end_early, ()).start()?;
     let text = pool.apply(square, (1,)).unwrap_err().to_string();
     assert!(text.contains("exited with code 9"), "{text}");

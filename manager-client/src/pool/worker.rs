@@ -6,6 +6,9 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use manager_protocol::Encoded;
+use serde::de::IgnoredAny;
+
 use super::Duty;
 use super::chunk;
 use super::proxy::{Assigned, Done, PoolProxy};
@@ -13,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::manager::{Manager, share};
 use crate::process::Report;
 use crate::reference::{Kept, take_keepers};
-use crate::task::{Call, Outcome, Refusal, find};
+use crate::task::{Call, Outcome, Refusal, TaskError, find};
 
 /// Works for a pool until there is nothing more to do; the exit code.
 pub(crate) fn work(duty: Duty<'_>, tell: &mut dyn FnMut(&Report<'_>) -> bool) -> i32 {
@@ -57,13 +60,23 @@ fn initialise(initializer: &Call<'_>, manager: &Manager) -> Result<(), String> {
     let arguments = Kept::received(&initializer.arguments, manager).map_err(|error| error.to_string())?;
     match arguments.within(|_| initializer.run()) {
         Outcome::Returned(_) => Ok(()),
-        Outcome::ReturnedError(_) => Err(format!("the initializer {name} returned an error")),
+        Outcome::ReturnedError(result) => {
+            let error = text_of(&result).map(|text| format!(": {text}")).unwrap_or_default();
+            Err(format!("the initializer {name} returned an error{error}"))
+        }
         Outcome::Panicked(failure) => {
             let place = failure.location().map(|location| format!(" at {location}")).unwrap_or_default();
             Err(format!("the initializer {name} panicked{place}: {failure}"))
         }
         Outcome::Refused(refusal) => Err(format!("the initializer {name} was not run: {refusal}")),
     }
+}
+
+/// What an error that was returned says, if it is a text or a [`TaskError`].
+fn text_of(result: &Encoded<'_>) -> Option<String> {
+    let text = result.decode::<std::result::Result<IgnoredAny, String>>().ok().and_then(|result| result.err());
+    let failure = || result.decode::<std::result::Result<IgnoredAny, TaskError>>().ok()?.err();
+    text.or_else(|| Some(failure()?.to_string()))
 }
 
 /// How a worker's work ends.
