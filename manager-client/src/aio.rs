@@ -154,8 +154,11 @@ impl Async {
     }
 
     async fn within<T>(&self, work: impl Future<Output = T>) -> Result<T> {
-        let outcome = tokio::time::timeout(self.timeout, work).await;
-        outcome.map_err(|_| Error::new(Reason::Timeout(self.timeout)))
+        tokio::time::timeout(self.timeout, work).await.map_err(|_| self.late())
+    }
+
+    fn late(&self) -> Error {
+        Error::new(Reason::Timeout(self.timeout))
     }
 
     /// The answer to a call, if it comes in time.
@@ -174,11 +177,16 @@ impl Link for Async {
         encode: impl FnOnce(&mut Vec<u8>),
         decode: impl FnOnce(Answer<'_>) -> Result<T> + Send + 'static,
     ) -> BoxFuture<'a, T> {
-        let mut arguments = Vec::new();
+        let mut arguments = Vec::with_capacity(ARGUMENTS);
         let ((), needed) = collect(|| encode(&mut arguments));
         let target = target.clone();
+        // Each future within another is room in the box that is made for every call.
         Box::pin(async move {
-            let answered = self.answer(row, self.driver.call(row, target.object(), arguments)).await;
+            let call = self.driver.call(row, target.object(), arguments);
+            let answered = match tokio::time::timeout(self.timeout, call).await {
+                Ok(answered) => answered,
+                Err(_) => Err(self.late().unanswered(row.effect)),
+            };
             // Until here what it refers to was held.
             drop(needed);
             answered.and_then(|raw| raw.answer().over(self, decode)).map_err(|error| error.during(row, &target))
@@ -264,6 +272,9 @@ impl DirectLink for Async {
         self.driver.era()
     }
 }
+
+/// Room for the arguments of most calls.
+const ARGUMENTS: usize = 64;
 
 /// What is set in the numbers of holders that are calls,
 const CALLS: u64 = 1 << 62;

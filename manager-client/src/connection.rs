@@ -36,6 +36,8 @@ pub(crate) struct Connection {
     releasing: Vec<u64>,
     /// Whether it was lost while nobody used it.
     is_lost: bool,
+    /// That of answers by which the session holds nothing.
+    origin: Origin,
     limits: Limits,
 }
 
@@ -120,6 +122,7 @@ impl Connection {
             cancelling: Vec::new(),
             releasing: Vec::new(),
             is_lost: false,
+            origin: Origin::new(session.holds(), entry.generation(), &[]),
             limits: Limits { frame: 0, message: 0 },
         };
         write_hello(&mut connection.outbox, entry.choice());
@@ -239,11 +242,16 @@ impl Connection {
         deliver: &mut dyn FnMut(u64, Result<Answer<'_>>) -> Delivery,
     ) -> Result<(), Lost> {
         let (generation, mut releasing) = (self.generation, std::mem::take(&mut self.releasing));
+        let plain = std::mem::take(&mut self.origin);
         let exchanged = self.run(deadline, |inbox| {
             while let Some(message) = inbox.next()? {
                 // What nobody takes of it is given back at the end of the turn.
-                let origin = Origin::new(session.holds(), generation, &message.held);
-                let outcome = message.outcome.map(|answer| Answer { origin: Some(&origin), ..answer });
+                let holding = match &message.held[..] {
+                    [] => None,
+                    held => Some(Origin::new(session.holds(), generation, held)),
+                };
+                let origin = holding.as_ref().unwrap_or(&plain);
+                let outcome = message.outcome.map(|answer| Answer { origin: Some(origin), ..answer });
                 match deliver(message.id, outcome) {
                     Delivery::Last => return Ok(Some(())),
                     Delivery::More => {}
@@ -258,6 +266,7 @@ impl Connection {
             }
             Ok(None)
         });
+        self.origin = plain;
         self.releasing = releasing;
         let cancelling = std::mem::take(&mut self.cancelling);
         match &exchanged {

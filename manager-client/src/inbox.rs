@@ -133,25 +133,25 @@ impl Inbox {
             let Some((frame, used)) = split_frame(arrived, self.max_frame).map_err(not_the_protocol)? else {
                 return Ok(None);
             };
-            let at = self.start;
+            let kind = frame.kind;
+            // By its place: a frame that is returned from inside a loop would be borrowed for all of it.
+            let body = self.start + used - frame.body.len()..self.start + used;
             self.start += used;
-            if frame.kind == FrameKind::Held {
-                let held: Held = decode_body(frame.kind, frame.body).map_err(not_the_protocol)?;
+            if kind == FrameKind::Held {
+                let held: Held = decode_body(kind, &self.bytes[body]).map_err(not_the_protocol)?;
                 self.held.entry(held.id).or_default().extend(held.objects);
                 continue;
             }
-            if frame.kind != FrameKind::ReplyPart {
-                // Split again: a frame that is returned from inside a loop would be borrowed for all of it.
-                let frame = split_frame(&self.bytes[at..self.end], self.max_frame).map_err(not_the_protocol)?;
-                let Some(mut message) = frame.map(|(frame, _)| message(frame)).transpose()? else {
-                    return Ok(None);
-                };
+            if kind != FrameKind::ReplyPart {
+                let mut message = message(Frame { kind, body: &self.bytes[body] })?;
                 message.held = taken(&mut self.held, message.id);
-                // A reply that was cancelled after some of its parts ends with an error.
-                self.parts.remove(&message.id);
+                if !self.parts.is_empty() {
+                    // A reply that was cancelled after some of its parts ends with an error.
+                    self.parts.remove(&message.id);
+                }
                 return Ok(Some(message));
             }
-            let part: Part<'_> = decode_body(frame.kind, frame.body).map_err(not_the_protocol)?;
+            let part: Part<'_> = decode_body(kind, &self.bytes[body]).map_err(not_the_protocol)?;
             let limit = self.max_message;
             let parts = self.parts.entry(part.id).or_insert_with(|| Assembly::new(limit));
             parts.push(part.bytes).map_err(|_| Error::new(Reason::ReplyTooLarge { limit }))?;

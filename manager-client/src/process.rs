@@ -41,6 +41,7 @@ pub(crate) use self::family::prepare;
 pub use self::keeper::CapturedOutput;
 pub(crate) use self::keeper::{Child, News};
 pub(crate) use self::lifeline::{Report, Work};
+pub(crate) use self::system::process_id;
 use crate::argument::Argument;
 use crate::error::{Error, Result};
 use crate::manager::Manager;

@@ -35,21 +35,21 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     pub(crate) fn new(outlet: Weak<dyn Outlet>) -> Self {
-        let session = Session::new(std::process::id(), outlet.clone());
+        let session = Session::new(process_id(), outlet.clone());
         Self { session: ArcSwap::from_pointee(session), outlet }
     }
 
     /// Those of a process that forked this one.
     #[cfg(test)]
     pub(crate) fn inherited(outlet: Weak<dyn Outlet>) -> Self {
-        let session = Session::new(std::process::id() + 1, outlet.clone());
+        let session = Session::new(process_id() + 1, outlet.clone());
         Self { session: ArcSwap::from_pointee(session), outlet }
     }
 
     /// The session of this process; in the child of a fork a new one.
     pub(crate) fn current(&self) -> Guard<Arc<Session>> {
         let session = self.session.load();
-        let pid = std::process::id();
+        let pid = process_id();
         if session.pid == pid {
             return session;
         }
@@ -61,14 +61,14 @@ impl Sessions {
 
     /// The session of this process, if it has made one.
     pub(crate) fn own(&self) -> Option<Guard<Arc<Session>>> {
-        Some(self.session.load()).filter(|session| session.pid == std::process::id())
+        Some(self.session.load()).filter(|session| session.pid == process_id())
     }
 }
 
 impl Drop for Sessions {
     fn drop(&mut self) {
         let session = self.session.load_full();
-        if session.pid != std::process::id() {
+        if session.pid != process_id() {
             std::mem::forget(session);
         }
     }
@@ -318,6 +318,14 @@ impl Drop for Begun<'_> {
             self.session.give_up([self.id]);
         }
     }
+}
+
+/// The number of this process. It is asked for in every call, as a fork may have come since the last one.
+pub(crate) fn process_id() -> u32 {
+    #[cfg(feature = "process")]
+    return crate::process::process_id();
+    #[cfg(not(feature = "process"))]
+    std::process::id()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -2,11 +2,14 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, ready};
 
 use arc_swap::{ArcSwapOption, Guard};
 use manager_protocol::{Effect, ObjectId, Operation, Row, manager};
 use tokio::runtime::Handle;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
@@ -18,7 +21,7 @@ use crate::connection::{Connection, Deadline};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Reason, Result};
 use crate::reference::Outlet;
-use crate::session::{Session, Sessions};
+use crate::session::{Session, Sessions, process_id};
 
 /// Starts calls, and a task to serve them whenever there is none.
 ///
@@ -43,6 +46,31 @@ struct Lane {
 
 /// Where the outcome of a request comes.
 type Outcome = oneshot::Receiver<Result<Raw>>;
+
+/// A call. It is queued when it is first polled; dropping it cancels it.
+///
+/// It is written as a state and not as an `async fn`, whose futures would be several times as large: one of them is
+/// moved to the heap for each call.
+pub(crate) struct Calling<'d> {
+    driver: &'d Driver,
+    row: Row,
+    object: ObjectId,
+    stage: Stage<'d>,
+}
+
+enum Stage<'d> {
+    /// It was not begun; its arguments.
+    New(Vec<u8>),
+    /// It waits for a place in the queue.
+    Queueing(Pin<Box<dyn Future<Output = Started> + Send + 'd>>),
+    Queued(Started),
+}
+
+/// A call for which there was no room in the queue.
+struct Full {
+    started: Started,
+    request: Request,
+}
 
 /// A call that was queued. Dropping it cancels the call.
 struct Started {
@@ -79,8 +107,8 @@ impl Driver {
     }
 
     /// One request and its answer.
-    pub(crate) async fn call(&self, row: Row, object: ObjectId, arguments: Vec<u8>) -> Result<Raw> {
-        self.start(row, object, arguments, false).await.finish().await
+    pub(crate) fn call(&self, row: Row, object: ObjectId, arguments: Vec<u8>) -> Calling<'_> {
+        Calling { driver: self, row, object, stage: Stage::New(arguments) }
     }
 
     /// Several requests, queued one behind the other, and their answers.
@@ -91,7 +119,10 @@ impl Driver {
         };
         let mut started = VecDeque::new();
         for (index, call) in calls.iter().enumerate() {
-            let next = self.start(call.row, call.target.object(), call.arguments.to_vec(), true).await;
+            let next = match self.start(call.row, call.target.object(), call.arguments.to_vec(), true) {
+                Ok(next) => next,
+                Err(full) => self.queue(full).await,
+            };
             started.push_back((index, next));
             // What was taken can be acknowledged while others are still to be sent.
             while let Some((index, first)) = started.front_mut()
@@ -141,19 +172,20 @@ impl Driver {
         }
     }
 
-    /// `ordered`: not to be sent before what was started before it.
-    async fn start(&self, row: Row, object: ObjectId, mut arguments: Vec<u8>, ordered: bool) -> Started {
+    /// Queues a request, if there is room for it now. `ordered`: not to be sent before what was started before it.
+    fn start(&self, row: Row, object: ObjectId, mut arguments: Vec<u8>, ordered: bool) -> Result<Started, Box<Full>> {
         loop {
             let lane = self.lane(|| Some(Handle::current())).expect("with a runtime there is a task");
             let id = lane.session.begin(row.effect);
             let (reply, outcome) = oneshot::channel();
-            // Made before anything is awaited: dropped meanwhile, the call is over.
+            // Dropped from now on, the call is over.
             let mut started = Started { id, row, object, outcome, lane, done: false };
             let request = Request { id, row, object, arguments, ordered, detached: None, sent: false, reply };
-            match started.lane.calls.send(request).await {
-                Ok(()) => return started,
+            match started.lane.calls.try_send(request) {
+                Ok(()) => return Ok(started),
+                Err(TrySendError::Full(request)) => return Err(Box::new(Full { started, request })),
                 // The task has just come to its end.
-                Err(mpsc::error::SendError(request)) => {
+                Err(TrySendError::Closed(request)) => {
                     started.settle(None);
                     arguments = request.arguments;
                 }
@@ -161,10 +193,24 @@ impl Driver {
         }
     }
 
+    /// Queues a request as soon as there is room for it.
+    async fn queue(&self, mut full: Box<Full>) -> Started {
+        loop {
+            let Full { mut started, request } = *full;
+            let Err(mpsc::error::SendError(request)) = started.lane.calls.send(request).await else { return started };
+            // The task has just come to its end.
+            started.settle(None);
+            match self.start(request.row, request.object, request.arguments, request.ordered) {
+                Ok(started) => return started,
+                Err(again) => full = again,
+            }
+        }
+    }
+
     /// The way to the task. If there is none, or it has come to its end, one is started on the runtime.
     fn lane(&self, runtime: impl Fn() -> Option<Handle>) -> Option<Arc<Lane>> {
         loop {
-            let session = Guard::into_inner(self.sessions.current());
+            let session = self.sessions.current();
             let current = self.lane.load();
             if let Some(lane) = &*current
                 && Arc::ptr_eq(&lane.session, &session)
@@ -172,7 +218,7 @@ impl Driver {
             {
                 return Some(lane.clone());
             }
-            let runtime = runtime()?;
+            let (runtime, session) = (runtime()?, Guard::into_inner(session));
             let (calls, queue) = mpsc::channel(QUEUE);
             let (orders, ordered) = mpsc::unbounded_channel();
             let lane = Arc::new(Lane { calls, orders, session: session.clone() });
@@ -222,11 +268,33 @@ fn abandon(lane: Option<&Arc<Lane>>, session: &Arc<Session>) {
     }
 }
 
+impl Future for Calling<'_> {
+    type Output = Result<Raw>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<Raw>> {
+        let (driver, row, object) = (self.driver, self.row, self.object);
+        loop {
+            self.stage = match &mut self.stage {
+                Stage::New(arguments) => match driver.start(row, object, std::mem::take(arguments), false) {
+                    Ok(started) => Stage::Queued(started),
+                    Err(full) => Stage::Queueing(Box::pin(driver.queue(full))),
+                },
+                Stage::Queueing(queueing) => Stage::Queued(ready!(queueing.as_mut().poll(context))),
+                Stage::Queued(started) => return started.poll(context),
+            };
+        }
+    }
+}
+
 impl Started {
     async fn finish(mut self) -> Result<Raw> {
-        let outcome = (&mut self.outcome).await.unwrap_or_else(|_| self.orphaned());
+        std::future::poll_fn(|context| self.poll(context)).await
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Raw>> {
+        let outcome = ready!(Pin::new(&mut self.outcome).poll(context)).unwrap_or_else(|_| self.orphaned());
         self.settle(outcome.as_ref().err());
-        outcome
+        Poll::Ready(outcome)
     }
 
     /// The outcome, if it is there.
@@ -273,7 +341,7 @@ impl Started {
 impl Drop for Started {
     fn drop(&mut self) {
         // The child of a fork has nothing to do with a call of its parent.
-        if self.done || self.lane.session.pid() != std::process::id() {
+        if self.done || self.lane.session.pid() != process_id() {
             return;
         }
         self.outcome.close();

@@ -5,8 +5,9 @@
 //! arrived. A large request goes out in parts, with other requests in between, but for those that come
 //! after it in its batch.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::{Future, poll_fn};
+use std::hash::{BuildHasher, Hasher};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -22,7 +23,7 @@ use crate::error::{Error, Reason, Result};
 use crate::inbox::protocol;
 use crate::link::Answer;
 use crate::reference::Origin;
-use crate::session::{Session, WINDOW};
+use crate::session::{Session, WINDOW, process_id};
 
 /// Serves calls until the server, or the last who could make a call, is gone.
 pub(crate) struct Task {
@@ -45,7 +46,7 @@ pub(crate) struct Task {
     /// Requests of batches that must not overtake a large one.
     held: VecDeque<Request>,
     /// Requests without an answer, and where in the stream each begins.
-    waiting: BTreeMap<u64, (Request, u64)>,
+    waiting: HashMap<u64, (Request, u64), ById>,
     /// Cancelled changes, and the position in the stream by which the server was told.
     cancelling: Vec<(u64, u64)>,
     /// Cancelled requests by whose answers the session has something.
@@ -77,7 +78,7 @@ impl Task {
             taken: Vec::new(),
             ready: VecDeque::new(),
             held: VecDeque::new(),
-            waiting: BTreeMap::new(),
+            waiting: HashMap::default(),
             cancelling: Vec::new(),
             unwanted: BTreeMap::new(),
             releasing: Vec::new(),
@@ -324,9 +325,11 @@ impl Task {
     fn hand_out(&mut self) -> Result<()> {
         let Some(wire) = &mut self.wire else { return Ok(()) };
         let generation = wire.generation();
+        let plain = Origin::new(self.session.holds(), generation, &[]);
         while let Some(message) = wire.next()? {
-            let unwanted = self.unwanted.remove(&message.id);
-            let request = self.waiting.get(&message.id).map(|(request, _)| request).or(unwanted.as_ref());
+            let waiting = self.waiting.remove(&message.id);
+            let unwanted = if self.unwanted.is_empty() { None } else { self.unwanted.remove(&message.id) };
+            let request = waiting.as_ref().map(|(request, _)| request).or(unwanted.as_ref());
             let gained = match (request, &message.outcome) {
                 (Some(request), Ok(answer)) if request.gains() => request.gained(answer.result),
                 (_, Ok(_) | Err(_)) => None,
@@ -334,9 +337,10 @@ impl Task {
             let mut held = message.held;
             held.extend(gained);
             // What nobody takes of it is given back at the end of the turn.
-            let origin = Origin::new(self.session.holds(), generation, &held);
-            let outcome = message.outcome.map(|answer| Answer { origin: Some(&origin), ..answer });
-            match self.waiting.remove(&message.id) {
+            let holding = (!held.is_empty()).then(|| Origin::new(self.session.holds(), generation, &held));
+            let origin = holding.as_ref().unwrap_or(&plain);
+            let outcome = message.outcome.map(|answer| Answer { origin: Some(origin), ..answer });
+            match waiting {
                 Some((request, start)) => {
                     self.under_way -= usize::from(request.is_counted());
                     if !self.cancelling.is_empty() {
@@ -431,7 +435,7 @@ impl Drop for Task {
     /// Sends what can be sent at once, if the runtime has ended, and tells all who wait that there will
     /// be no answer.
     fn drop(&mut self) {
-        if self.session.pid() != std::process::id() {
+        if self.session.pid() != process_id() {
             return;
         }
         let nobody_left = self.calls.is_closed();
@@ -459,6 +463,37 @@ impl Drop for Task {
             request.fail(&self.session, &error);
         }
         self.session.give_up(self.cancelling.drain(..).map(|(id, _)| id));
+    }
+}
+
+/// Requests are found by their ids, which this process has drawn itself, one after the other.
+#[derive(Clone, Copy, Default)]
+struct ById;
+
+impl BuildHasher for ById {
+    type Hasher = IdHasher;
+
+    fn build_hasher(&self) -> IdHasher {
+        IdHasher(0)
+    }
+}
+
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(self.0 ^ u64::from(byte));
+        }
+    }
+
+    fn write_u64(&mut self, id: u64) {
+        // By an odd number, so that neighbours differ in the high bits too, which the table looks at first.
+        self.0 = id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }
 

@@ -1,4 +1,4 @@
-//! What std has no safe way for: the end of the process, and faults of its memory.
+//! What std has no safe way for: the end of the process, faults of its memory, and whether it is a fork.
 
 #![expect(unsafe_code, reason = "calls of the C library that neither std nor rustix wraps; each says why it is sound")]
 
@@ -6,9 +6,63 @@ use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
 use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, Ordering};
 
 use super::lifeline::FAULT;
+
+/// The number of this process, as `std::process::id` tells it, but without a call of the system each time.
+///
+/// It is kept in a page that the kernel wipes in every child that has memory of its own, however that was made.
+pub(crate) fn process_id() -> u32 {
+    let mut page = PAGE.load(Ordering::Acquire);
+    if page.is_null() {
+        page = map_page();
+    }
+    // SAFETY: it is the address of a static, or of a page that is never unmapped and is aligned as every page is.
+    // A page of zeroes is an `AtomicU32`, and so is one that the kernel has wiped. Nobody has it but this function,
+    // which shares it between threads by atomic operations alone; the kernel wipes it while it has no other thread.
+    let known = unsafe { &*page };
+    match known.load(Ordering::Relaxed) {
+        0 => {
+            let pid = std::process::id();
+            if !ptr::eq(known, &raw const UNKNOWN) {
+                known.store(pid, Ordering::Relaxed);
+            }
+            pid
+        }
+        pid => pid,
+    }
+}
+
+/// Where the number of this process is; null if nobody has asked for it yet.
+static PAGE: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());
+
+/// What is there instead where the system does not wipe pages: always 0.
+static UNKNOWN: AtomicU32 = AtomicU32::new(0);
+
+/// Makes the page of [`process_id`]. Threads may do this at once, and a fork may come in between: one page wins, and
+/// nothing is waited for.
+#[cold]
+fn map_page() -> *mut AtomicU32 {
+    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    let bytes = size_of::<AtomicU32>();
+    // SAFETY: a new mapping at an address that the kernel chooses: it touches no memory that there is.
+    let mapped = unsafe { libc::mmap(ptr::null_mut(), bytes, protection, flags, -1, 0) };
+    let mut page = (&raw const UNKNOWN).cast_mut();
+    if mapped != libc::MAP_FAILED {
+        // SAFETY: it is about the page that was just mapped, of which nobody else knows.
+        let wiped = unsafe { libc::madvise(mapped, bytes, libc::MADV_WIPEONFORK) } == 0;
+        if wiped {
+            page = mapped.cast();
+        }
+    }
+    let won = PAGE.compare_exchange(ptr::null_mut(), page, Ordering::AcqRel, Ordering::Acquire);
+    if mapped != libc::MAP_FAILED && (won.is_err() || page != mapped.cast()) {
+        // SAFETY: nobody was told of the page.
+        unsafe { libc::munmap(mapped, bytes) };
+    }
+    won.map_or_else(|earlier| earlier, |_| page)
+}
 
 /// Runs a function when the process exits by returning from `main` or by `exit`, not when it is killed.
 pub(super) fn at_exit(act: fn()) {
