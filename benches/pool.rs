@@ -1,7 +1,7 @@
 //! How many small tasks a pool does in a second, beside CPython's `multiprocessing.Pool`.
 //!
 //! ```text
-//! cargo run --release -p manager-benches --bin pool [-- [--rounds N] [--tasks N] [--workers N] [--only WAY] [--alone]]
+//! cargo run --release -p manager-bench --bin pool [-- [--rounds N] [--tasks N] [--workers N] [--only WAY] [--alone]]
 //! ```
 //!
 //! Both do the same tasks on the same machine in turns, so that what else it does meanwhile troubles both alike.

@@ -1,0 +1,92 @@
+//! Keys and values: the same bytes for all systems.
+
+use crate::work::KEYS;
+
+/// The keys of one client, and a source of random choices among them.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    keys: Vec<String>,
+    random: Random,
+}
+
+impl Keys {
+    pub(crate) fn of(client: usize) -> Self {
+        Self { keys: (0..KEYS).map(|index| key(client, index)).collect(), random: Random::new(client) }
+    }
+
+    pub(crate) fn all(&self) -> &[String] {
+        &self.keys
+    }
+
+    /// One of the first `count`.
+    pub(crate) fn any(&mut self, count: usize) -> &str {
+        &self.keys[self.random.below(count.min(KEYS))]
+    }
+}
+
+/// A quick generator (xorshift), so that choosing costs next to nothing.
+#[derive(Debug, Clone)]
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: usize) -> Self {
+        Self(0x9E37_79B9_7F4A_7C15 ^ ((seed as u64 + 1) << 20))
+    }
+
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        ((u128::from(self.0) * bound as u128) >> 64) as usize
+    }
+}
+
+/// The key of 16 bytes with this number, of this client.
+pub(crate) fn key(client: usize, index: usize) -> String {
+    let mut text = String::with_capacity(KEY_BYTES);
+    write_key(&mut text, client, index);
+    text
+}
+
+/// Replaces the text by a key: for those who need too many to keep them all.
+pub(crate) fn write_key(text: &mut String, client: usize, index: usize) {
+    text.clear();
+    text.push('k');
+    for (number, digits) in [(client, 4), (index, 11)] {
+        let mut power = 10_usize.pow(digits - 1);
+        while power > 0 {
+            text.push(char::from(b'0' + (number / power % 10) as u8));
+            power /= 10;
+        }
+    }
+}
+
+/// A value of so many bytes.
+pub(crate) fn value(size: usize) -> String {
+    "abcdefghijklmnopqrstuvwxyz0123456789".chars().cycle().take(size).collect()
+}
+
+pub(crate) const KEY_BYTES: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_apart_and_of_one_length() {
+        let mut keys: Vec<String> = (0..3).flat_map(|client| (0..100).map(move |index| key(client, index))).collect();
+        assert_eq!(keys[101], "k000100000000001");
+        assert!(keys.iter().all(|key| key.len() == KEY_BYTES));
+        keys.sort();
+        keys.dedup();
+        assert_eq!(keys.len(), 300);
+    }
+
+    #[test]
+    fn random_choices_reach_everything_and_no_more() {
+        let mut random = Random::new(3);
+        let mut seen = [false; 10];
+        (0..1000).for_each(|_| seen[random.below(10)] = true);
+        assert_eq!(seen, [true; 10]);
+    }
+}
