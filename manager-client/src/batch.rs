@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use manager_protocol::Row;
 
-use crate::calls::{Calls, Outcomes};
+use crate::calls::{Calls, Outcomes, Targets};
 use crate::error::{Error, Reason, Result};
 use crate::link::{Answer, Link, Target};
 
@@ -31,6 +31,8 @@ pub(crate) struct Shared(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     calls: Calls,
+    /// What the calls were for, once they were taken.
+    targets: Targets,
     /// The first call that could not be queued. A transaction that is not whole must not be committed.
     unqueued: Option<Error>,
     outcomes: Option<Result<Outcomes>>,
@@ -48,7 +50,9 @@ impl Shared {
         if std::mem::replace(&mut state.sent, true) {
             return Err(Error::new(Reason::AlreadySent));
         }
-        Ok((std::mem::take(&mut state.calls), state.unqueued.take()))
+        let calls = std::mem::take(&mut state.calls);
+        state.targets = calls.targets();
+        Ok((calls, state.unqueued.take()))
     }
 
     /// Gives the promises their outcomes.
@@ -80,9 +84,9 @@ impl Link for Batch {
             return Pending(Promise::Failed(Error::new(Reason::AlreadySent).during(row, target)));
         }
         let index = state.calls.len();
-        state.calls.push(target.clone(), row, encode);
+        let target = state.calls.push(target, row, encode);
         let shared = self.shared.clone();
-        Pending(Promise::Queued(Queued { shared, index, row, target: target.clone(), decode: Box::new(decode) }))
+        Pending(Promise::Queued(Queued { shared, index, row, target, decode: Box::new(decode) }))
     }
 
     fn fail<'a, T: 'a>(&'a self, error: Error) -> Pending<T> {
@@ -109,7 +113,8 @@ struct Queued<T> {
     shared: Shared,
     index: usize,
     row: Row,
-    target: Target,
+    /// Which of the queue's targets it is for.
+    target: usize,
     decode: Box<dyn FnOnce(Answer<'_>) -> Result<T> + Send>,
 }
 
@@ -126,10 +131,7 @@ impl<T> Pending<T> {
     /// What the call was refused with; [`is_not_sent`](Error::is_not_sent) if the queue was not sent yet.
     pub fn take(self) -> Result<T> {
         match self.0 {
-            Promise::Queued(queued) => {
-                let (row, target) = (queued.row, queued.target.clone());
-                queued.take().map_err(|error| error.during(row, &target))
-            }
+            Promise::Queued(queued) => queued.take(),
             Promise::Failed(error) => Err(error),
         }
     }
@@ -138,13 +140,18 @@ impl<T> Pending<T> {
 impl<T> Queued<T> {
     fn take(self) -> Result<T> {
         let mut state = self.shared.state();
-        match &mut state.outcomes {
+        let State { calls, targets, outcomes, sent, .. } = &mut *state;
+        let outcome = match outcomes {
             None => Err(Error::new(Reason::NotSent)),
             Some(Err(error)) => Err(error.clone()),
             Some(Ok(outcomes)) => match outcomes.take(self.index, self.decode) {
                 Some(outcome) => outcome,
                 None => Err(Error::new(Reason::NotCommitted)),
             },
-        }
+        };
+        outcome.map_err(|error| match calls.get(self.index).filter(|_| !*sent) {
+            Some(unsent) => error.during(self.row, unsent.target),
+            None => error.during(self.row, targets.get(self.target)),
+        })
     }
 }

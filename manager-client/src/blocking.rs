@@ -43,7 +43,7 @@ impl Blocking {
         let timeout = endpoint.settings.timeout;
         let driver = Driver::new(endpoint, Sessions::new);
         let session = driver.sessions.current();
-        let connection = Connection::open(&driver.endpoint, &session, Deadline::after(timeout))?;
+        let connection = Connection::open(&driver.endpoint, &session, &Deadline::after(timeout))?;
         driver.keep(connection, &session);
         drop(session);
         Ok(Self { driver, timeout })
@@ -64,7 +64,7 @@ impl Driver {
     }
 
     /// Keeps a connection for the next call. What the session has to give back goes first.
-    fn keep(&self, mut connection: Connection, session: &Session) {
+    fn keep(&self, mut connection: Box<Connection>, session: &Session) {
         if session.gives_back() {
             connection.tell_news(session);
         }
@@ -87,7 +87,7 @@ impl Driver {
         }
     }
 
-    fn take(&self, session: &Session, deadline: Deadline) -> Result<Connection> {
+    fn take(&self, session: &Session, deadline: &Deadline) -> Result<Box<Connection>> {
         match self.idle.take(session) {
             Some(connection) => Ok(connection),
             None => self.open(session, deadline),
@@ -96,7 +96,7 @@ impl Driver {
 
     /// A new connection. A session that was begun is not given up before the deadline, unless there is
     /// no server any more.
-    fn open(&self, session: &Session, deadline: Deadline) -> Result<Connection> {
+    fn open(&self, session: &Session, deadline: &Deadline) -> Result<Box<Connection>> {
         let mut backoff = Backoff::reconnecting();
         loop {
             match Connection::open(&self.endpoint, session, deadline) {
@@ -111,7 +111,7 @@ impl Driver {
     }
 
     /// The connection to go on with after one was lost.
-    fn reopen(&self, session: &Session, lost: &Error, deadline: Deadline) -> Result<Connection> {
+    fn reopen(&self, session: &Session, lost: &Error, deadline: &Deadline) -> Result<Box<Connection>> {
         if !lost.is_lost_connection() {
             return Err(lost.clone());
         }
@@ -126,7 +126,7 @@ impl Driver {
         object: u64,
         encode: impl FnOnce(&mut Vec<u8>),
         decode: impl FnOnce(Answer<'_>) -> Result<T>,
-        deadline: Deadline,
+        deadline: &Deadline,
     ) -> Result<T> {
         let session = self.sessions.current();
         let mut connection = self.take(&session, deadline)?;
@@ -163,10 +163,10 @@ impl Driver {
     fn resume<'s>(
         &self,
         session: &Session,
-        connection: &mut Connection,
+        connection: &mut Box<Connection>,
         mut call: Call<'s>,
         lost: &Lost,
-        deadline: Deadline,
+        deadline: &Deadline,
     ) -> Result<Call<'s>> {
         call.sent |= lost.written > call.start;
         let fresh = match self.reopen(session, &lost.error, deadline) {
@@ -199,7 +199,7 @@ impl Driver {
                 return;
             }
         }
-        if let Ok(connection) = Connection::open(&self.endpoint, session, Deadline::after(LEAVING)) {
+        if let Ok(connection) = Connection::open(&self.endpoint, session, &Deadline::after(LEAVING)) {
             connection.leave(session);
         }
     }
@@ -262,7 +262,7 @@ impl Link for Blocking {
     ) -> Result<T> {
         let deadline = Deadline::after(self.timeout);
         let decode = |answer: Answer<'_>| answer.over(self, decode);
-        let outcome = self.driver.call(row, target.object(), encode, decode, deadline);
+        let outcome = self.driver.call(row, target.object(), encode, decode, &deadline);
         outcome.map_err(|error| error.during(row, target))
     }
 
@@ -298,7 +298,7 @@ impl DirectLink for Blocking {
     }
 
     fn batch(&self, calls: Calls) -> impl Future<Output = Outcomes> + Send {
-        ready(batch::carry_out(&self.driver, &calls, Deadline::after(self.timeout)).over(self))
+        ready(batch::carry_out(&self.driver, &calls, &Deadline::after(self.timeout)).over(self))
     }
 
     fn holder(&self) -> u64 {
@@ -320,7 +320,7 @@ impl DirectLink for Blocking {
 
     fn detach(&self, target: &Target, row: Row, encode: impl FnOnce(&mut Vec<u8>)) {
         // Who drops something cannot be told.
-        let _ = self.driver.call(row, target.object(), encode, |_| Ok(()), Deadline::after(self.timeout));
+        let _ = self.driver.call(row, target.object(), encode, |_| Ok(()), &Deadline::after(self.timeout));
     }
 
     fn era(&self) -> u64 {
@@ -339,24 +339,31 @@ pub(crate) fn finish<T>(work: impl Future<Output = T>) -> T {
 /// Connections that no call is using.
 ///
 /// A place is only ever tried, never waited for: a fork at any moment leaves the child with at worst
-/// a place that it cannot use.
+/// a place that it cannot use. Each thread begins at a place of its own, so threads that call all the
+/// time keep their connections and out of each other's way.
 #[derive(Debug, Default)]
 struct Idle {
-    places: [Mutex<Option<Connection>>; PLACES],
+    places: [Mutex<Option<Box<Connection>>>; PLACES],
 }
 
 impl Idle {
+    /// The places in the order in which this thread tries them.
+    fn places(&self) -> impl Iterator<Item = &Mutex<Option<Box<Connection>>>> {
+        let first = thread_number() as usize % PLACES;
+        self.places[first..].iter().chain(&self.places[..first])
+    }
+
     /// A connection of this session. Those that a fork inherited are closed without a word.
-    fn take(&self, session: &Session) -> Option<Connection> {
-        self.places.iter().filter_map(|place| place.try_lock().ok()?.take()).find(|found| found.is_of(session))
+    fn take(&self, session: &Session) -> Option<Box<Connection>> {
+        self.places().filter_map(|place| place.try_lock().ok()?.take()).find(|found| found.is_of(session))
     }
 
     /// Keeps a connection, if it is worth keeping and there is a place for it; else gives it back.
-    fn put(&self, connection: Connection) -> Option<Connection> {
+    fn put(&self, connection: Box<Connection>) -> Option<Box<Connection>> {
         if !connection.is_clean() {
             return Some(connection);
         }
-        for place in &self.places {
+        for place in self.places() {
             if let Ok(mut place) = place.try_lock()
                 && place.is_none()
             {

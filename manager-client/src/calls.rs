@@ -13,7 +13,9 @@ use crate::reference::{Hold, Origin, collect};
 /// Calls that are to be sent together.
 #[derive(Default)]
 pub struct Calls {
-    calls: Vec<(Target, Row, usize)>,
+    /// The place of each one's target, its row, and where its arguments end.
+    calls: Vec<(usize, Row, usize)>,
+    targets: Targets,
     arguments: Vec<u8>,
     /// What the arguments refer to: held until the calls were carried out.
     needed: Vec<Arc<Hold>>,
@@ -45,10 +47,18 @@ impl std::fmt::Debug for Call<'_> {
 }
 
 impl Calls {
-    pub(crate) fn push(&mut self, target: Target, row: Row, encode: impl FnOnce(&mut Vec<u8>)) {
+    /// Appends a call; the place of its target among [`Targets`].
+    pub(crate) fn push(&mut self, target: &Target, row: Row, encode: impl FnOnce(&mut Vec<u8>)) -> usize {
         let ((), needed) = collect(|| encode(&mut self.arguments));
         self.needed.extend(needed);
-        self.calls.push((target, row, self.arguments.len()));
+        let place = self.targets.place(target);
+        self.calls.push((place, row, self.arguments.len()));
+        place
+    }
+
+    /// The targets of all calls.
+    pub(crate) fn targets(&self) -> Targets {
+        self.targets.clone()
     }
 
     /// How many there are.
@@ -68,7 +78,7 @@ impl Calls {
     pub fn get(&self, index: usize) -> Option<Call<'_>> {
         let (target, row, end) = self.calls.get(index)?;
         let start = index.checked_sub(1).map_or(0, |before| self.calls[before].2);
-        Some(Call { target, row: *row, arguments: &self.arguments[start..*end] })
+        Some(Call { target: self.targets.get(*target), row: *row, arguments: &self.arguments[start..*end] })
     }
 
     /// The calls in order.
@@ -77,8 +87,25 @@ impl Calls {
     }
 }
 
+/// What calls are for: once for many calls in a row that are for the same.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Targets(Vec<Target>);
+
+impl Targets {
+    fn place(&mut self, target: &Target) -> usize {
+        if !self.0.last().is_some_and(|last| last.is(target)) {
+            self.0.push(target.clone());
+        }
+        self.0.len() - 1
+    }
+
+    pub(crate) fn get(&self, place: usize) -> &Target {
+        &self.0[place]
+    }
+}
+
 /// The version of an answer, where its result is, and what proxies in it are made of.
-type Found = (u64, Range<usize>, Option<Origin>);
+type Found = (u64, Range<usize>, Option<Box<Origin>>);
 
 /// What came of each of several [`Calls`].
 #[derive(Default)]
@@ -114,7 +141,7 @@ impl Outcomes {
     /// Notes the answer to a call. False if the call had an outcome already, or there is no such.
     pub fn answer(&mut self, index: usize, answer: Answer<'_>) -> bool {
         let start = self.results.len();
-        let origin = answer.origin.filter(|_| may_have_references(answer.result)).cloned();
+        let origin = answer.origin.filter(|_| may_have_references(answer.result)).cloned().map(Box::new);
         if !self.note(index, Ok((answer.version, start..start + answer.result.len(), origin))) {
             return false;
         }
@@ -149,10 +176,10 @@ impl Outcomes {
         let outcome = self.outcomes.get_mut(index)?.take()?;
         Some(outcome.and_then(|(version, range, origin)| {
             let origin = match &self.link {
-                Some(link) => Some(origin.unwrap_or_default().over(Arc::clone(link))),
+                Some(link) => Some(Box::new(origin.unwrap_or_default().over(Arc::clone(link)))),
                 None => origin,
             };
-            decode(Answer { version, result: &self.results[range], origin: origin.as_ref() })
+            decode(Answer { version, result: &self.results[range], origin: origin.as_deref() })
         }))
     }
 

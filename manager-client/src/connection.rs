@@ -3,6 +3,7 @@
 //! It never blocks in a read or a write: it waits in `poll`, for no longer than the call may take.
 //! A server wakes a client that waits there more cheaply than one that waits in `recv`.
 
+use std::cell::Cell;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -75,28 +76,38 @@ pub(crate) enum Delivery {
     Last,
 }
 
-/// When a call must be over.
-#[derive(Debug, Clone, Copy)]
+/// When a call must be over. The time begins to run with the first look at what is left of it, which is when the
+/// call first has to wait: what need not wait reads no clock.
+#[derive(Debug)]
 pub(crate) struct Deadline {
-    at: Option<Instant>,
     timeout: Duration,
+    at: Cell<Option<Instant>>,
 }
 
 impl Deadline {
     pub(crate) fn after(timeout: Duration) -> Self {
-        // A time too far away to be told is none.
-        Self { at: Instant::now().checked_add(timeout), timeout }
+        Self { timeout, at: Cell::new(None) }
     }
 
     /// The time left; `None` for ever.
-    pub(crate) fn left(self) -> Result<Option<Duration>> {
-        let Some(at) = self.at else { return Ok(None) };
-        let left = at.saturating_duration_since(Instant::now());
+    pub(crate) fn left(&self) -> Result<Option<Duration>> {
+        let now = Instant::now();
+        let left = match self.at.get() {
+            Some(at) => at.saturating_duration_since(now),
+            // A time too far away to be told is none.
+            None => match now.checked_add(self.timeout) {
+                Some(at) => {
+                    self.at.set(Some(at));
+                    self.timeout
+                }
+                None => return Ok(None),
+            },
+        };
         if left.is_zero() { Err(Error::new(Reason::Timeout(self.timeout))) } else { Ok(Some(left)) }
     }
 
     /// Waits for so long, but not beyond the deadline.
-    pub(crate) fn sleep(self, time: Duration) -> Result<()> {
+    pub(crate) fn sleep(&self, time: Duration) -> Result<()> {
         std::thread::sleep(time.min(self.left()?.unwrap_or(Duration::MAX)));
         Ok(())
     }
@@ -104,7 +115,7 @@ impl Deadline {
 
 impl Connection {
     /// Connects and exchanges the hello.
-    pub(crate) fn open(endpoint: &Endpoint, session: &Session, deadline: Deadline) -> Result<Self> {
+    pub(crate) fn open(endpoint: &Endpoint, session: &Session, deadline: &Deadline) -> Result<Box<Self>> {
         let mut entry = session.enter(deadline)?;
         let mut backoff = Backoff::new();
         let stream = loop {
@@ -113,7 +124,7 @@ impl Connection {
             }
             deadline.sleep(backoff.wait())?;
         };
-        let mut connection = Self {
+        let mut connection = Box::new(Self {
             stream,
             pid: session.pid(),
             generation: entry.generation(),
@@ -124,7 +135,7 @@ impl Connection {
             is_lost: false,
             origin: Origin::new(session.holds(), entry.generation(), &[]),
             limits: Limits { frame: 0, message: 0 },
-        };
+        });
         write_hello(&mut connection.outbox, entry.choice());
         let limits = connection.run(deadline, |inbox| {
             Ok(match inbox.frame()? {
@@ -187,7 +198,7 @@ impl Connection {
     }
 
     /// The connection is of no more use: what it has not told is to be told by another.
-    pub(crate) fn abandon(mut self, session: &Session) {
+    pub(crate) fn abandon(mut self: Box<Self>, session: &Session) {
         session.was_cut();
         session.give_up(self.cancelling.drain(..));
         session.release_again(self.releasing.drain(..));
@@ -238,7 +249,7 @@ impl Connection {
     pub(crate) fn exchange(
         &mut self,
         session: &Session,
-        deadline: Deadline,
+        deadline: &Deadline,
         deliver: &mut dyn FnMut(u64, Result<Answer<'_>>) -> Delivery,
     ) -> Result<(), Lost> {
         let (generation, mut releasing) = (self.generation, std::mem::take(&mut self.releasing));
@@ -306,7 +317,7 @@ impl Connection {
 
     /// Tells the server that the session ends, and before that which answers were taken; whether that was
     /// sent.
-    pub(crate) fn leave(mut self, session: &Session) -> bool {
+    pub(crate) fn leave(mut self: Box<Self>, session: &Session) -> bool {
         let news = session.take_last_news(self.limits);
         news.write(&mut self.outbox);
         write_control(&mut self.outbox, FrameKind::Leave, &Leave());
@@ -319,7 +330,7 @@ impl Connection {
     }
 
     /// Writes what is queued, and reads until `look` has found what it wants.
-    fn run<T>(&mut self, deadline: Deadline, look: impl FnMut(&mut Inbox) -> Result<Option<T>>) -> Result<T, Lost> {
+    fn run<T>(&mut self, deadline: &Deadline, look: impl FnMut(&mut Inbox) -> Result<Option<T>>) -> Result<T, Lost> {
         let mut written = 0;
         let outcome = self.converse(&mut written, deadline, look);
         let frames = std::mem::take(&mut self.outbox);
@@ -339,7 +350,7 @@ impl Connection {
     fn converse<T>(
         &mut self,
         written: &mut usize,
-        deadline: Deadline,
+        deadline: &Deadline,
         mut look: impl FnMut(&mut Inbox) -> Result<Option<T>>,
     ) -> Result<T> {
         // What came with the answers to the last calls.
@@ -395,7 +406,7 @@ impl Connection {
         Err(broken)
     }
 
-    fn wait(&self, writing: bool, deadline: Deadline) -> Result<PollFlags> {
+    fn wait(&self, writing: bool, deadline: &Deadline) -> Result<PollFlags> {
         let wanted = if writing { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
         let mut polled = [PollFd::new(&self.stream, wanted)];
         loop {

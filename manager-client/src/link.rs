@@ -205,6 +205,23 @@ impl Target {
         self.hold.as_ref()
     }
 
+    /// Whether the other is the same, held alike and called alike.
+    #[inline]
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        let same_label = match (&self.label, &other.label) {
+            (Some(Label::Name(name)), Some(Label::Name(others))) => Arc::ptr_eq(name, others),
+            (Some(Label::Number(kind, _)), Some(Label::Number(others, _))) => kind == others,
+            (None, None) => true,
+            (Some(_) | None, _) => false,
+        };
+        let same_hold = match (&self.hold, &other.hold) {
+            (Some(hold), Some(others)) => Arc::ptr_eq(hold, others),
+            (None, None) => true,
+            (Some(_) | None, _) => false,
+        };
+        (self.object, self.epoch) == (other.object, other.epoch) && same_label && same_hold
+    }
+
     pub(crate) fn reference(&self, kind: Kind) -> Reference {
         Reference::new(kind, self.epoch, self.object)
     }

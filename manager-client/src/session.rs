@@ -150,7 +150,7 @@ impl Session {
 
     /// What a new connection says in its hello. While another connection begins the session, this
     /// waits for it.
-    pub(crate) fn enter(&self, deadline: Deadline) -> Result<Entry<'_>> {
+    pub(crate) fn enter(&self, deadline: &Deadline) -> Result<Entry<'_>> {
         let mut place = lock(&self.place);
         loop {
             if let Some(entry) = self.entry(&mut place) {

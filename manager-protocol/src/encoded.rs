@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::error::{Code, Error, Result};
 use crate::msgpack;
+use crate::quick::Quick;
 use crate::reply::{self, MALFORMED};
 
 /// One well-formed MessagePack value, encoded; on the wire a MessagePack `bin` that holds it.
@@ -103,7 +104,7 @@ impl Encoded<'_> {
     /// # Errors
     /// [`Code::MalformedRequest`] if the value is not a `T`.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T> {
-        decode_value(self.as_slice())
+        decode_checked_value(self.as_slice())
     }
 }
 
@@ -198,7 +199,7 @@ impl<'de> Visitor<'de> for EncodedVisitor {
 /// # Errors
 /// [`Code::MalformedRequest`] if the type cannot be serialised, or breaks a limit of the protocol.
 pub fn encode_value<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(USUAL_BYTES);
     append_value(&mut out, value)?;
     Ok(out)
 }
@@ -236,8 +237,17 @@ pub fn decode_value<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
 /// # Errors
 /// [`Code::MalformedRequest`] if it is not a `T`.
 pub fn decode_checked_value<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
-    rmp_serde::from_slice(bytes).map_err(|error| Error::new(Code::MalformedRequest, reply::fault::<T>(&error)))
+    let mut reader = msgpack::Reader::new(bytes);
+    match T::deserialize(Quick(&mut reader)) {
+        Ok(value) if reader.rest().is_empty() => Ok(value),
+        Ok(_) | Err(_) => {
+            rmp_serde::from_slice(bytes).map_err(|error| Error::new(Code::MalformedRequest, reply::fault::<T>(&error)))
+        }
+    }
 }
+
+/// Most values are no longer than this: the buffer of one need not grow.
+const USUAL_BYTES: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -46,6 +46,7 @@ pub enum FrameKind {
 impl FrameKind {
     /// The kind with this number.
     #[must_use]
+    #[inline]
     pub fn from_number(number: u8) -> Option<Self> {
         Some(match number {
             0x01 => Self::Hello,
@@ -80,6 +81,7 @@ impl<'a> Frame<'a> {
     ///
     /// # Errors
     /// [`Code::MalformedFrame`] if there is no kind, or an unknown one.
+    #[inline]
     pub fn from_content(content: &'a [u8]) -> Result<Self> {
         let (&number, body) =
             content.split_first().ok_or_else(|| Error::new(Code::MalformedFrame, "a frame without a kind"))?;
@@ -95,6 +97,7 @@ impl<'a> Frame<'a> {
 /// # Errors
 /// [`Code::FrameTooLarge`] for a length over `max`, [`Code::MalformedFrame`] for an empty frame or
 /// an unknown kind. The stream cannot be read on after either.
+#[inline]
 pub fn split_frame(buffer: &[u8], max: usize) -> Result<Option<(Frame<'_>, usize)>> {
     let Some((header, rest)) = buffer.split_first_chunk::<HEADER_BYTES>() else {
         return Ok(None);

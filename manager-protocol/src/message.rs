@@ -209,6 +209,7 @@ impl<'a> ReplyHeader<'a> {
     ///
     /// # Errors
     /// [`Code::MalformedFrame`]: the peer does not speak this protocol.
+    #[inline]
     pub fn parse(body: &'a [u8]) -> Result<Self> {
         let mut reader = Reader::new(body);
         match (reader.array_of(3), reader.unsigned(), reader.unsigned()) {
@@ -268,6 +269,7 @@ pub fn write_part(out: &mut Vec<u8>, kind: FrameKind, part: &Part<'_>) {
 }
 
 /// Writes `[id, operation, object, …`: the arguments must follow.
+#[inline]
 pub fn write_request_header(out: &mut Vec<u8>, id: u64, operation: u16, object: ObjectId) {
     write_array(out, 4);
     write_unsigned(out, id);

@@ -76,6 +76,11 @@ impl<'de> Deserializer<'de> for Quick<'_, 'de> {
     }
 
     #[inline]
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
+        self.deserialize_str(visitor)
+    }
+
+    #[inline]
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
         visitor.visit_borrowed_bytes(self.0.bin().ok_or(NotPlain)?)
     }
@@ -100,8 +105,14 @@ impl<'de> Deserializer<'de> for Quick<'_, 'de> {
         if elements.left == 0 { Ok(value) } else { Err(NotPlain) }
     }
 
+    /// As that of the other decoder: types with two forms have one.
+    #[inline]
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+
     forward_to_deserialize_any! {
-        i8 i16 i32 i128 u128 f32 f64 char string byte_buf unit_struct newtype_struct seq tuple_struct map struct enum
+        i8 i16 i32 i128 u128 f32 f64 char byte_buf unit_struct newtype_struct seq tuple_struct map struct enum
         identifier ignored_any
     }
 }

@@ -137,7 +137,7 @@ async fn a_batch_that_is_cut_sends_again_what_was_not_answered() {
     let manager = Manager::connect(fake.path()).await.unwrap();
     let mut calls = Calls::default();
     for _ in 0..1000 {
-        calls.push(Target::new(1, None, manager.link().epoch()), rows::Clear::ROW, |out| out.push(0x90));
+        calls.push(&Target::new(1, None, manager.link().epoch()), rows::Clear::ROW, |out| out.push(0x90));
     }
     let mut outcomes = manager.link().batch(calls).await;
     assert!((0..1000).all(|index| outcomes.take(index, |_| Ok(())).unwrap().is_ok()));
@@ -182,7 +182,7 @@ async fn no_more_is_under_way_than_the_server_remembers() {
     let waits = Row { waits: true, ..rows::Set::ROW };
     for index in 0..300 + 512 {
         let row = if index < 300 { waits } else { rows::Clear::ROW };
-        calls.push(Target::new(1, None, manager.link().epoch()), row, |out| out.push(0x90));
+        calls.push(&Target::new(1, None, manager.link().epoch()), row, |out| out.push(0x90));
     }
     let link = manager.link().clone();
     let batch = tokio::spawn(async move { link.batch(calls).await });

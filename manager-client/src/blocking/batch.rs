@@ -10,7 +10,7 @@ use crate::link::Answer;
 use crate::session::{Session, Share};
 
 /// Carries out calls, each of which has an outcome of its own.
-pub(super) fn carry_out(driver: &Driver, calls: &Calls, deadline: Deadline) -> Outcomes {
+pub(super) fn carry_out<'a>(driver: &'a Driver, calls: &'a Calls, deadline: &'a Deadline) -> Outcomes {
     let session = driver.sessions.current();
     let mut batch = Batch {
         driver,
@@ -33,7 +33,7 @@ struct Batch<'a> {
     session: &'a Session,
     share: Share<'a>,
     calls: &'a Calls,
-    deadline: Deadline,
+    deadline: &'a Deadline,
     outcomes: Outcomes,
     /// The first call that was not begun.
     next: usize,
@@ -111,8 +111,17 @@ impl Batch<'_> {
             return Ok(());
         }
         let Self { open, outcomes, .. } = self;
+        // Answers come in the order of the requests, save for those to requests that wait.
+        let mut expected = 0;
         let mut deliver = |id: u64, outcome: Result<Answer<'_>>| {
-            let Ok(place) = open.binary_search_by_key(&id, |open| open.id) else { return Delivery::Foreign };
+            let place = match open.get(expected) {
+                Some(open) if open.id == id => expected,
+                Some(_) | None => match open.binary_search_by_key(&id, |open| open.id) {
+                    Ok(place) => place,
+                    Err(_) => return Delivery::Foreign,
+                },
+            };
+            expected = place + 1;
             let open = &mut open[place];
             if std::mem::replace(&mut open.answered, true) {
                 return Delivery::Foreign;
@@ -136,7 +145,7 @@ impl Batch<'_> {
     }
 
     /// Puts a new connection in the place of a lost one, with what is unanswered to be sent again.
-    fn resume(&mut self, connection: &mut Connection, lost: &Lost) -> Result<()> {
+    fn resume(&mut self, connection: &mut Box<Connection>, lost: &Lost) -> Result<()> {
         let fresh = match self.driver.reopen(self.session, &lost.error, self.deadline) {
             Ok(fresh) => fresh,
             Err(error) => {

@@ -61,7 +61,7 @@ fn calls(count: usize, row: impl Fn(usize) -> Row, driver: &Blocking) -> Calls {
     let mut calls = Calls::default();
     for index in 0..count {
         let target = Target::new(1, None, driver.epoch());
-        calls.push(target, row(index), |out| out.push(0x90));
+        calls.push(&target, row(index), |out| out.push(0x90));
     }
     calls
 }

@@ -4,25 +4,58 @@
 
 #[cfg(feature = "process")]
 use std::any::Any;
-#[cfg(feature = "process")]
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use super::Hold;
 
 thread_local! {
-    /// What was noted in the innermost [`collect`]; `None` outside of all.
-    static NOTED: RefCell<Option<Vec<Arc<Hold>>>> = const { RefCell::new(None) };
+    /// In how many [`collect`]s this thread is, one inside of another.
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
+
+    /// How much was noted in all of them. Most calls note nothing, and look no further.
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+
+    /// What was noted, in the innermost last.
+    static NOTED: RefCell<Vec<Arc<Hold>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Runs what encodes, and gives what it noted.
+#[inline]
 pub(crate) fn collect<T>(work: impl FnOnce() -> T) -> (T, Vec<Arc<Hold>>) {
-    let outer = Outer(NOTED.replace(Some(Vec::new())));
+    let inside = Inside { start: COUNT.get() };
+    DEPTH.set(DEPTH.get() + 1);
     let value = work();
-    let noted = NOTED.take().unwrap_or_default();
-    drop(outer);
+    let noted = inside.take();
+    drop(inside);
     (value, noted)
+}
+
+/// A [`collect`] that was begun, ended also by a panic.
+struct Inside {
+    /// How much was noted outside of it.
+    start: usize,
+}
+
+impl Inside {
+    /// What was noted in it.
+    #[inline]
+    fn take(&self) -> Vec<Arc<Hold>> {
+        if COUNT.get() == self.start {
+            return Vec::new();
+        }
+        COUNT.set(self.start);
+        NOTED.with_borrow_mut(|noted| noted.split_off(self.start))
+    }
+}
+
+impl Drop for Inside {
+    #[inline]
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
+        // What a panic left behind is dropped when the place is free again.
+        drop(self.take());
+    }
 }
 
 /// What keeps the objects of a value beyond the life of everything else: their holds, and the links that those
@@ -43,16 +76,16 @@ thread_local! {
 #[cfg(feature = "process")]
 pub(crate) fn keeping<T>(work: impl FnOnce() -> T) -> T {
     /// Put back also after a panic.
-    struct Inside;
+    struct Keeping;
 
-    impl Drop for Inside {
+    impl Drop for Keeping {
         fn drop(&mut self) {
             KEEPS.set(false);
         }
     }
 
     KEEPS.set(true);
-    let _inside = Inside;
+    let _keeping = Keeping;
     work()
 }
 
@@ -75,24 +108,12 @@ pub(crate) fn keep(hold: &Arc<Hold>, link: &(impl Clone + Send + Sync + 'static)
 
 /// Notes what is needed until the call has been carried out.
 pub(crate) fn note(hold: &Arc<Hold>) {
-    NOTED.with_borrow_mut(|noted| {
-        if let Some(noted) = noted {
-            noted.push(Arc::clone(hold));
-        }
-    });
+    if DEPTH.get() > 0 {
+        NOTED.with_borrow_mut(|noted| noted.push(Arc::clone(hold)));
+        COUNT.set(COUNT.get() + 1);
+    }
 }
 
 pub(crate) fn note_all(holds: &[Arc<Hold>]) {
     holds.iter().for_each(note);
-}
-
-/// What was noted outside, put back also after a panic.
-struct Outer(Option<Vec<Arc<Hold>>>);
-
-impl Drop for Outer {
-    fn drop(&mut self) {
-        // Holds that a panic left behind are dropped after the place is free again.
-        let inner = NOTED.replace(self.0.take());
-        drop(inner);
-    }
 }

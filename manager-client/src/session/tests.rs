@@ -254,19 +254,19 @@ fn an_acknowledgement_fits_a_frame() {
 #[test]
 fn one_connection_begins_the_session_and_the_others_wait_for_it() {
     let session = Session::new(1, nowhere());
-    let mut first = session.enter(Deadline::after(LONG)).unwrap();
+    let mut first = session.enter(&Deadline::after(LONG)).unwrap();
     assert_eq!(first.choice(), SessionChoice::New(true));
-    let error = session.enter(Deadline::after(Duration::from_millis(1))).unwrap_err();
+    let error = session.enter(&Deadline::after(Duration::from_millis(1))).unwrap_err();
     assert!(error.is_timeout());
     std::thread::scope(|scope| {
-        let second = scope.spawn(|| session.enter(Deadline::after(LONG)).unwrap().choice());
+        let second = scope.spawn(|| session.enter(&Deadline::after(LONG)).unwrap().choice());
         first.welcome(9, Some(TOKEN), 10).unwrap();
         assert_eq!(second.join().unwrap(), SessionChoice::Join(9, TOKEN));
     });
     session.expire(0);
     // The first to come tries, and fails: the next one tries.
-    drop(session.enter(Deadline::after(LONG)).unwrap());
-    assert_eq!(session.enter(Deadline::after(LONG)).unwrap().choice(), SessionChoice::New(true));
+    drop(session.enter(&Deadline::after(LONG)).unwrap());
+    assert_eq!(session.enter(&Deadline::after(LONG)).unwrap().choice(), SessionChoice::New(true));
     assert_eq!(session.generation(), 1);
 }
 
