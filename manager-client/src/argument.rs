@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 use std::sync::Arc;
 
-use manager_protocol::{Encoded, Many, append_value, encode_value};
+use manager_protocol::{Encoded, Many, PairBins, ValueBins, encode_value};
 use serde::Serialize;
 
 use crate::error::{Error, Reason, Result};
@@ -25,27 +25,8 @@ impl Argument {
     }
 }
 
-/// Many values, one behind the other in one allocation, and what is held because they refer to it.
-pub(crate) struct Arguments(Result<Encodings>, Vec<Arc<Hold>>);
-
-#[derive(Default)]
-struct Encodings {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
-}
-
-impl Encodings {
-    fn push<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        append_value(&mut self.bytes, value).map_err(cannot_encode)?;
-        self.ends.push(self.bytes.len());
-        Ok(())
-    }
-
-    fn at(&self, index: usize) -> Encoded<'_> {
-        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
-        Encoded::Borrowed(&self.bytes[start..self.ends[index]])
-    }
-}
+/// Many values, encoded as the request has them, and what is held because they refer to it.
+pub(crate) struct Arguments(Result<ValueBins>, Vec<Arc<Hold>>);
 
 impl Arguments {
     pub(crate) fn new<T, A>(values: impl IntoIterator<Item = A>) -> Self
@@ -53,39 +34,52 @@ impl Arguments {
         T: Serialize + ?Sized,
         A: Borrow<T>,
     {
-        let mut encodings = Encodings::default();
-        let (pushed, held) = collect(|| values.into_iter().try_for_each(|value| encodings.push(value.borrow())));
-        Self(pushed.map(|()| encodings), held)
+        let (bins, held) = collect(|| {
+            let (mut bins, mut values) = (ValueBins::default(), values.into_iter());
+            while let Some(value) = values.next() {
+                bins.push::<T>(value.borrow()).map_err(cannot_encode)?;
+                if bins.is_single() {
+                    bins.expect(values.size_hint().0);
+                }
+            }
+            Ok(bins)
+        });
+        Self(bins, held)
     }
 
-    /// Keys and values by turns.
-    pub(crate) fn pairs<K, V, A, B>(entries: impl IntoIterator<Item = (A, B)>) -> Self
+    pub(crate) fn get(&self) -> Result<Many<'_, Encoded<'_>>> {
+        note_all(&self.1);
+        self.0.as_ref().map(ValueBins::many).map_err(Clone::clone)
+    }
+}
+
+/// Many pairs of values, as [`Arguments`].
+pub(crate) struct Pairs(Result<PairBins>, Vec<Arc<Hold>>);
+
+impl Pairs {
+    pub(crate) fn new<K, V, A, B>(entries: impl IntoIterator<Item = (A, B)>) -> Self
     where
         K: Serialize,
         V: Serialize,
         A: Borrow<K>,
         B: Borrow<V>,
     {
-        let mut encodings = Encodings::default();
-        let mut push = |(key, value): (A, B)| {
-            encodings.push::<K>(key.borrow())?;
-            encodings.push::<V>(value.borrow())
-        };
-        let (pushed, held) = collect(|| entries.into_iter().try_for_each(&mut push));
-        Self(pushed.map(|()| encodings), held)
+        let (bins, held) = collect(|| {
+            let (mut bins, mut entries) = (PairBins::default(), entries.into_iter());
+            while let Some((key, value)) = entries.next() {
+                bins.push::<K, V>(key.borrow(), value.borrow()).map_err(cannot_encode)?;
+                if bins.is_single() {
+                    bins.expect(entries.size_hint().0);
+                }
+            }
+            Ok(bins)
+        });
+        Self(bins, held)
     }
 
-    pub(crate) fn get(&self) -> Result<Many<'_, Encoded<'_>>> {
+    pub(crate) fn get(&self) -> Result<Many<'_, (Encoded<'_>, Encoded<'_>)>> {
         note_all(&self.1);
-        let encodings = self.0.as_ref().map_err(Clone::clone)?;
-        Ok(Many::new((0..encodings.ends.len()).map(|index| encodings.at(index))))
-    }
-
-    pub(crate) fn get_pairs(&self) -> Result<Many<'_, (Encoded<'_>, Encoded<'_>)>> {
-        note_all(&self.1);
-        let encodings = self.0.as_ref().map_err(Clone::clone)?;
-        let pair = |index| (encodings.at(2 * index), encodings.at(2 * index + 1));
-        Ok(Many::new((0..encodings.ends.len() / 2).map(pair)))
+        self.0.as_ref().map(PairBins::many).map_err(Clone::clone)
     }
 }
 

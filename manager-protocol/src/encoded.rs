@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::error::{Code, Error, Result};
 use crate::msgpack;
-use crate::quick::Quick;
 use crate::reply::{self, MALFORMED};
 
 /// One well-formed MessagePack value, encoded; on the wire a MessagePack `bin` that holds it.
@@ -187,9 +186,16 @@ impl<'de> Visitor<'de> for EncodedVisitor {
         f.write_str("a bin that holds one MessagePack value")
     }
 
+    #[inline]
     fn visit_borrowed_bytes<E: serde::de::Error>(self, bytes: &'de [u8]) -> Result<&'de [u8], E> {
         msgpack::check(bytes).map_err(|fault| E::custom(format_args!("{MALFORMED}: {fault}")))?;
         Ok(bytes)
+    }
+
+    /// Given only by the decoder of what was checked before.
+    #[inline]
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, known: D) -> Result<&'de [u8], D::Error> {
+        <&[u8]>::deserialize(known)
     }
 }
 
@@ -215,7 +221,7 @@ pub fn append_value<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Resu
     let start = out.len();
     let encoded = rmp_serde::encode::write_named(out, value)
         .map_err(|error| refused(&error))
-        .and_then(|()| msgpack::check(&out[start..]).map_err(|fault| refused(&fault)));
+        .and_then(|()| msgpack::check_written(&out[start..]).map_err(|fault| refused(&fault)));
     if encoded.is_err() {
         out.truncate(start);
     }
@@ -237,10 +243,9 @@ pub fn decode_value<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
 /// # Errors
 /// [`Code::MalformedRequest`] if it is not a `T`.
 pub fn decode_checked_value<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
-    let mut reader = msgpack::Reader::new(bytes);
-    match T::deserialize(Quick(&mut reader)) {
-        Ok(value) if reader.rest().is_empty() => Ok(value),
-        Ok(_) | Err(_) => {
+    match reply::scalar(bytes) {
+        Some(value) => Ok(value),
+        None => {
             rmp_serde::from_slice(bytes).map_err(|error| Error::new(Code::MalformedRequest, reply::fault::<T>(&error)))
         }
     }

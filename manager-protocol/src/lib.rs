@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bins;
 mod encoded;
 mod error;
 mod frame;
@@ -17,6 +18,7 @@ mod quick;
 mod reference;
 mod reply;
 
+pub use bins::{PairBins, ValueBins};
 pub use encoded::{Bin, Encoded, SharedBytes, append_value, decode_checked_value, decode_value, encode_value};
 pub use error::{Code, Error, Result};
 pub use frame::{Frame, FrameKind, HEADER_BYTES, finish_frame, split_frame, start_frame};

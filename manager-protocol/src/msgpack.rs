@@ -87,6 +87,21 @@ pub fn check(bytes: &[u8]) -> Result<(), Malformed> {
     if reader.rest().is_empty() { Ok(()) } else { Err(Malformed::Trailing) }
 }
 
+/// Checks what a serializer has written, as [`check`] does: a single scalar is always as it should be, so only
+/// what has others in it, or is an extension, is read.
+#[inline]
+pub(crate) fn check_written(bytes: &[u8]) -> Result<(), Malformed> {
+    // A longer one does not fit the length in its head.
+    let is_short = u32::try_from(bytes.len()).is_ok();
+    if is_short && bytes.first().is_some_and(|head| is_scalar(*head)) { Ok(()) } else { check(bytes) }
+}
+
+/// Whether a value that begins with this byte has no other in it, and is no extension.
+#[inline]
+pub(crate) fn is_scalar(head: u8) -> bool {
+    !matches!(head, 0x80..=0x9f | 0xc1 | 0xc7..=0xc9 | 0xd4..=0xd8 | 0xdc..=0xdf)
+}
+
 /// Whether the bytes are exactly one of the values that are seen at a glance, as most are. Others may be
 /// well formed as well.
 #[inline]

@@ -5,13 +5,18 @@
 
 use std::fmt;
 
+use serde::de::value::BorrowedBytesDeserializer;
 use serde::de::{self, DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
 use crate::msgpack::{Reader, Token};
 
 /// Takes one value off a reader. After a failure the reader is anywhere in it.
-pub(crate) struct Quick<'r, 'de>(pub(crate) &'r mut Reader<'de>);
+pub(crate) struct Quick<'r, 'de> {
+    pub(crate) reader: &'r mut Reader<'de>,
+    /// Whether the values in bins are known to be well formed: their visitor is told by being given a newtype.
+    pub(crate) known: bool,
+}
 
 /// It is for the other decoder.
 #[derive(Debug)]
@@ -37,10 +42,10 @@ macro_rules! integers {
         $(
             #[inline]
             fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
-                if let Some(number) = self.0.unsigned() {
+                if let Some(number) = self.reader.unsigned() {
                     return visitor.visit_u64(number);
                 }
-                match self.0.token() {
+                match self.reader.token() {
                     Ok(Token::Integer(number)) => visitor.visit_i64(i64::try_from(number).map_err(|_| NotPlain)?),
                     Ok(_) | Err(_) => Err(NotPlain),
                 }
@@ -52,16 +57,25 @@ macro_rules! integers {
 impl<'de> Deserializer<'de> for Quick<'_, 'de> {
     type Error = NotPlain;
 
+    /// As MessagePack is.
+    #[inline]
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+
     #[inline]
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, NotPlain> {
         Err(NotPlain)
     }
 
-    integers! { deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_i64 }
+    integers! {
+        deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64
+        deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
+    }
 
     #[inline]
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
-        match self.0.token() {
+        match self.reader.token() {
             Ok(Token::Bool(yes)) => visitor.visit_bool(yes),
             Ok(_) | Err(_) => Err(NotPlain),
         }
@@ -69,7 +83,7 @@ impl<'de> Deserializer<'de> for Quick<'_, 'de> {
 
     #[inline]
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
-        match self.0.token() {
+        match self.reader.token() {
             Ok(Token::Text(text)) => visitor.visit_borrowed_str(text),
             Ok(_) | Err(_) => Err(NotPlain),
         }
@@ -81,38 +95,45 @@ impl<'de> Deserializer<'de> for Quick<'_, 'de> {
     }
 
     #[inline]
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
+        match self.reader.token() {
+            Ok(Token::Float64(number)) => visitor.visit_f64(number),
+            Ok(_) | Err(_) => Err(NotPlain),
+        }
+    }
+
+    #[inline]
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
-        visitor.visit_borrowed_bytes(self.0.bin().ok_or(NotPlain)?)
+        let bytes = self.reader.bin().ok_or(NotPlain)?;
+        if self.known {
+            visitor.visit_newtype_struct(BorrowedBytesDeserializer::new(bytes))
+        } else {
+            visitor.visit_borrowed_bytes(bytes)
+        }
     }
 
     #[inline]
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
-        if self.0.nil() { visitor.visit_none() } else { visitor.visit_some(self) }
+        if self.reader.nil() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
     #[inline]
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, NotPlain> {
-        if self.0.nil() { visitor.visit_unit() } else { Err(NotPlain) }
+        if self.reader.nil() { visitor.visit_unit() } else { Err(NotPlain) }
     }
 
     #[inline]
     fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, NotPlain> {
-        if !u32::try_from(len).is_ok_and(|len| self.0.array_of(len)) {
+        if !u32::try_from(len).is_ok_and(|len| self.reader.array_of(len)) {
             return Err(NotPlain);
         }
-        let mut elements = Elements { reader: self.0, left: len };
+        let mut elements = Elements { reader: self.reader, known: self.known, left: len };
         let value = visitor.visit_seq(&mut elements)?;
         if elements.left == 0 { Ok(value) } else { Err(NotPlain) }
     }
 
-    /// As that of the other decoder: types with two forms have one.
-    #[inline]
-    fn is_human_readable(&self) -> bool {
-        false
-    }
-
     forward_to_deserialize_any! {
-        i8 i16 i32 i128 u128 f32 f64 char byte_buf unit_struct newtype_struct seq tuple_struct map struct enum
+        i128 u128 f32 char byte_buf unit_struct newtype_struct seq tuple_struct map struct enum
         identifier ignored_any
     }
 }
@@ -120,6 +141,7 @@ impl<'de> Deserializer<'de> for Quick<'_, 'de> {
 /// The elements of a tuple.
 struct Elements<'r, 'de> {
     reader: &'r mut Reader<'de>,
+    known: bool,
     left: usize,
 }
 
@@ -130,7 +152,7 @@ impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, NotPlain> {
         let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
         self.left = left;
-        seed.deserialize(Quick(self.reader)).map(Some)
+        seed.deserialize(Quick { reader: self.reader, known: self.known }).map(Some)
     }
 }
 
@@ -142,10 +164,14 @@ mod tests {
     use super::*;
     use crate::{Encoded, Kind, check};
 
+    fn quick<'r, 'de>(reader: &'r mut Reader<'de>) -> Quick<'r, 'de> {
+        Quick { reader, known: false }
+    }
+
     /// What the decoder that knows all of serde makes of the same bytes, if they are well formed.
     fn same<'a, T: Deserialize<'a> + PartialEq + fmt::Debug>(bytes: &'a [u8]) {
         let mut reader = Reader::new(bytes);
-        let Ok(quick) = T::deserialize(Quick(&mut reader)) else { return };
+        let Ok(quick) = T::deserialize(quick(&mut reader)) else { return };
         let read = &bytes[..bytes.len() - reader.rest().len()];
         assert_eq!(check(read), Ok(()), "what is read quickly is one well-formed value");
         assert_eq!(rmp_serde::from_slice::<T>(read).unwrap(), quick);
@@ -154,6 +180,10 @@ mod tests {
     fn same_as_any_type(bytes: &[u8]) {
         same::<u64>(bytes);
         same::<i64>(bytes);
+        same::<i8>(bytes);
+        same::<i32>(bytes);
+        same::<f64>(bytes);
+        same::<String>(bytes);
         same::<u32>(bytes);
         same::<bool>(bytes);
         same::<&str>(bytes);
@@ -168,14 +198,14 @@ mod tests {
 
     #[test]
     fn plain_values_are_read() {
-        let read = |bytes: &[u8]| u64::deserialize(Quick(&mut Reader::new(bytes))).ok();
+        let read = |bytes: &[u8]| u64::deserialize(quick(&mut Reader::new(bytes))).ok();
         assert_eq!([read(&[5]), read(&[0xcd, 1, 0]), read(&[0xff]), read(&[0xa0])], [Some(5), Some(256), None, None]);
-        assert_eq!(i64::deserialize(Quick(&mut Reader::new(&[0xff]))).unwrap(), -1);
-        assert!(<Option<u64>>::deserialize(Quick(&mut Reader::new(&[0xc0]))).unwrap().is_none());
+        assert_eq!(i64::deserialize(quick(&mut Reader::new(&[0xff]))).unwrap(), -1);
+        assert!(<Option<u64>>::deserialize(quick(&mut Reader::new(&[0xc0]))).unwrap().is_none());
         let pair = [0x92, 0xc4, 1, 7, 0xa1, b'x'];
-        let (value, text) = <(Encoded<'_>, &str)>::deserialize(Quick(&mut Reader::new(&pair))).unwrap();
+        let (value, text) = <(Encoded<'_>, &str)>::deserialize(quick(&mut Reader::new(&pair))).unwrap();
         assert_eq!((value.as_slice(), text), (&[7][..], "x"));
-        assert!(Encoded::deserialize(Quick(&mut Reader::new(&[0xc4, 1, 0xc1]))).is_err(), "the value is checked");
+        assert!(Encoded::deserialize(quick(&mut Reader::new(&[0xc4, 1, 0xc1]))).is_err(), "the value is checked");
     }
 
     proptest! {

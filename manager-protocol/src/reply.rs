@@ -4,18 +4,27 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::encoded::Encoded;
 use crate::error::{Code, Error, Result};
 use crate::message::write_array;
-use crate::msgpack::{Reader, Token};
+use crate::msgpack::{Reader, Token, is_scalar};
 use crate::quick::Quick;
 
 /// A sequence that is encoded, or decoded, one item at a time: nothing holds all of it twice.
-pub struct Many<'a, T>(Box<dyn ExactSizeIterator<Item = T> + Send + 'a>);
+pub struct Many<'a, T>(Items<'a, T>);
+
+/// Where the items of a sequence are.
+enum Items<'a, T> {
+    /// With whoever makes them.
+    Made(Box<dyn ExactSizeIterator<Item = T> + Send + 'a>),
+    /// One behind the other in their encoded form, which was judged before.
+    Encoded { decoder: Decoder<'a>, left: usize, take: fn(&mut Decoder<'a>) -> Option<T> },
+}
 
 impl<'a, T> Many<'a, T> {
     /// The items of an iterator that knows how many it has.
     pub fn new(items: impl ExactSizeIterator<Item = T> + Send + 'a) -> Self {
-        Self(Box::new(items))
+        Self(Items::Made(Box::new(items)))
     }
 
     /// The items of an iterator that has exactly `len`.
@@ -23,19 +32,79 @@ impl<'a, T> Many<'a, T> {
     where
         T: 'a,
     {
-        Self(Box::new(Counted { items, left: len }))
+        Self(Items::Made(Box::new(Counted { items, left: len })))
+    }
+}
+
+impl<'a, T: Deserialize<'a>> Many<'a, T> {
+    /// So many items, encoded one behind the other, which are known to be well formed.
+    pub(crate) fn known(items: &'a [u8], left: usize) -> Self {
+        let decoder = Decoder { reader: Reader::new(items), known: true };
+        Self(Items::Encoded { decoder, left, take: |decoder| T::decode(decoder).ok() })
+    }
+}
+
+impl<'a, T: Clone + Send + 'a> Many<'a, T> {
+    /// The same items two times over: what is encoded is read again, and other items are kept.
+    #[must_use]
+    pub fn twice(self) -> (Self, Self) {
+        match self.0 {
+            Items::Encoded { decoder, left, take } => {
+                let again = Decoder { reader: decoder.reader.clone(), ..decoder };
+                (Self(Items::Encoded { decoder: again, left, take }), Self(Items::Encoded { decoder, left, take }))
+            }
+            Items::Made(items) => {
+                let items: Vec<T> = items.collect();
+                (Self::new(items.clone().into_iter()), Self::new(items.into_iter()))
+            }
+        }
+    }
+}
+
+impl Many<'_, (Encoded<'_>, Encoded<'_>)> {
+    /// Has `act` look at each pair, until it fails. Those that are encoded are not taken out one by one.
+    ///
+    /// # Errors
+    /// That of `act`.
+    pub fn try_each<E>(self, mut act: impl FnMut(Encoded<'_>, Encoded<'_>) -> Result<(), E>) -> Result<(), E> {
+        let Items::Encoded { mut decoder, left, take } = self.0 else {
+            return { self }.try_for_each(|(key, value)| act(key, value));
+        };
+        for _ in 0..left {
+            let mut pair = decoder.reader.clone();
+            if pair.array_of(2)
+                && let (Some(key), Some(value)) = (pair.bin(), pair.bin())
+            {
+                decoder.reader = pair;
+                act(Encoded::Borrowed(key), Encoded::Borrowed(value))?;
+            } else {
+                let (key, value) = take(&mut decoder).expect(JUDGED);
+                act(key, value)?;
+            }
+        }
+        Ok(())
     }
 }
 
 impl<T> Iterator for Many<'_, T> {
     type Item = T;
 
+    #[inline]
     fn next(&mut self) -> Option<T> {
-        self.0.next()
+        match &mut self.0 {
+            Items::Made(items) => items.next(),
+            Items::Encoded { decoder, left, take } => {
+                *left = left.checked_sub(1)?;
+                Some(take(decoder).expect(JUDGED))
+            }
+        }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.0.size_hint()
+        match &self.0 {
+            Items::Made(items) => items.size_hint(),
+            Items::Encoded { left, .. } => (*left, Some(*left)),
+        }
     }
 }
 
@@ -70,9 +139,13 @@ impl<I: Iterator> Iterator for Counted<I> {
 
 impl<I: Iterator> ExactSizeIterator for Counted<I> {}
 
+const JUDGED: &str = "each item was judged before";
+
 /// Takes arguments, or a result, off a slice one after the other.
 pub struct Decoder<'a> {
     reader: Reader<'a>,
+    /// Whether the values in bins are known to be well formed.
+    known: bool,
 }
 
 impl<'a> Decoder<'a> {
@@ -80,7 +153,7 @@ impl<'a> Decoder<'a> {
     #[must_use]
     #[inline]
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { reader: Reader::new(bytes) }
+        Self { reader: Reader::new(bytes), known: false }
     }
 
     /// Starts inside an array that must have exactly `len` elements.
@@ -133,7 +206,7 @@ impl<'a, T: Deserialize<'a>> Decode<'a> for T {
     #[inline]
     fn decode(decoder: &mut Decoder<'a>) -> Result<Self> {
         let mut reader = decoder.reader.clone();
-        if let Ok(value) = T::deserialize(Quick(&mut reader)) {
+        if let Ok(value) = T::deserialize(Quick { reader: &mut reader, known: decoder.known }) {
             decoder.reader = reader;
             return Ok(value);
         }
@@ -146,6 +219,17 @@ impl<'a, T: Deserialize<'a>> Decode<'a> for T {
 fn decode_any<'a, T: Deserialize<'a>>(decoder: &mut Decoder<'a>) -> Result<T> {
     let value = decoder.reader.value().map_err(|fault| malformed(format!("{MALFORMED}: {fault}")))?;
     rmp_serde::from_slice(value).map_err(|error| malformed(fault::<T>(&error)))
+}
+
+/// A whole value, if it is a scalar that makes a `T`; whatever else it is is for the decoder of any type.
+#[inline]
+pub(crate) fn scalar<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
+    if !bytes.first().is_some_and(|head| is_scalar(*head)) {
+        return None;
+    }
+    let mut reader = Reader::new(bytes);
+    let value = T::deserialize(Quick { reader: &mut reader, known: false }).ok()?;
+    reader.rest().is_empty().then_some(value)
 }
 
 /// What is wrong with a value, without what serde quotes of it.
@@ -177,35 +261,14 @@ impl<'a, T: Deserialize<'a> + Send + 'a> Decode<'a> for Many<'a, T> {
         let Ok(Token::Array(len)) = decoder.reader.token() else {
             return Err(malformed("not an array"));
         };
-        let items = Decoder { reader: decoder.reader.clone() };
+        let items = decoder.reader.rest();
         for index in 0..len {
             T::decode(decoder).map_err(|error| error.during(format_args!("item {index}")))?;
         }
-        Ok(Self::new(Items { decoder: items, left: len as usize, item: std::marker::PhantomData }))
+        let length = items.len() - decoder.reader.rest().len();
+        Ok(Self::known(&items[..length], len as usize))
     }
 }
-
-/// The items of a sequence that was decoded once already.
-struct Items<'a, T> {
-    decoder: Decoder<'a>,
-    left: usize,
-    item: std::marker::PhantomData<fn() -> T>,
-}
-
-impl<'a, T: Deserialize<'a>> Iterator for Items<'a, T> {
-    type Item = T;
-
-    fn next(&mut self) -> Option<T> {
-        self.left = self.left.checked_sub(1)?;
-        Some(T::decode(&mut self.decoder).expect("each item was decoded once before"))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
-    }
-}
-
-impl<'a, T: Deserialize<'a>> ExactSizeIterator for Items<'a, T> {}
 
 /// What can be written as an argument: every serde type, and [`Many`].
 pub trait Encode {
@@ -222,8 +285,9 @@ impl<T: Serialize> Encode for T {
 impl<T: Serialize> Encode for Many<'_, T> {
     fn encode(self, out: &mut Vec<u8>) {
         write_array(out, self.count_u32());
-        for item in self {
-            write_item(out, &item);
+        match self.0 {
+            Items::Made(items) => items.for_each(|item| write_item(out, &item)),
+            Items::Encoded { decoder, .. } => out.extend_from_slice(decoder.reader.rest()),
         }
     }
 }
@@ -281,7 +345,6 @@ fn malformed(message: impl Into<String>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Encoded;
 
     #[test]
     fn a_sequence_round_trips() {

@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use manager_protocol::{
-    Acknowledge, Assembly, Cancel, Code, Error, Frame, FrameKind, Leave, Part, RequestHeader, Result, decode_body,
-    write_error_reply,
+    Acknowledge, Assembly, Cancel, Code, Error, Frame, FrameKind, Leave, Part, Reader, RequestHeader, Result, Token,
+    decode_body, write_error_reply,
 };
 
 use crate::core::{Client, Core, Mail, Outcome, Pace, Stream, Time};
@@ -156,7 +156,7 @@ impl Conversation {
             Err((id, error)) => return refuse(id, error, out),
         };
         let id = header.id;
-        if body.len() > LARGE_REQUEST {
+        if body.len() > LARGE_REQUEST || body.len() > MANY_BYTES && !has_few_items(header.arguments) {
             return Ok(Turn::Patient(id));
         }
         match self.core.dispatch(&self.client, header, Pace::Inline, now, out) {
@@ -212,6 +212,26 @@ impl Job {
     }
 }
 
+/// Whether arguments are values, and at the end perhaps a sequence that is not long: then their bytes are mostly
+/// copied, and looked at one by one in few places.
+fn has_few_items(arguments: &[u8]) -> bool {
+    let mut reader = Reader::new(arguments);
+    let Ok(Token::Array(len @ 0..16)) = reader.token() else { return false };
+    (1..=len).all(|nth| match reader.token() {
+        Ok(Token::Array(items)) => nth == len && items <= FEW_ITEMS,
+        Ok(Token::Map(_) | Token::Extension(..)) | Err(_) => false,
+        Ok(
+            Token::Nil
+            | Token::Bool(_)
+            | Token::Integer(_)
+            | Token::Float32(_)
+            | Token::Float64(_)
+            | Token::Text(_)
+            | Token::Bytes(_),
+        ) => true,
+    })
+}
+
 fn refuse(id: Option<u64>, error: Error, out: &mut Vec<u8>) -> Result<Turn> {
     let Some(id) = id else {
         return Err(malformed(error.message));
@@ -227,8 +247,14 @@ fn malformed(message: impl Into<String>) -> Error {
 /// Most replies that are being sent in parts at one time.
 const MAX_STREAMS: usize = 16;
 
+/// A request with a body over this may take long if it has many items: a hundred nanoseconds and more each.
+const MANY_BYTES: usize = 64 * 1024;
+
+/// Most items of a request with a longer body that is run on a connection's own thread.
+const FEW_ITEMS: u32 = 2048;
+
 /// A request with a body over this is never run on a connection's own thread.
-const LARGE_REQUEST: usize = 64 * 1024;
+const LARGE_REQUEST: usize = 128 * 1024;
 
 /// The kind in front of a body.
 const KIND_BYTES: usize = 1;
@@ -288,6 +314,27 @@ mod tests {
         body.resize(LARGE_REQUEST + 1, 0);
         let frame = Frame { kind: FrameKind::Request, body: &body };
         assert!(matches!(conversation().hear(frame, Time::ZERO, &mut Vec::new()), Ok(Turn::Patient(7))));
+    }
+
+    #[test]
+    fn a_long_request_is_run_elsewhere_if_it_has_many_items() {
+        let array = |len: u32| [&[0xdd][..], &len.to_be_bytes()].concat();
+        let value = |len: u32| [&[0xc6][..], &len.to_be_bytes(), &vec![0xc0; len as usize]].concat();
+        let cases = [
+            ([vec![0x92], value(9), value(70_000)].concat(), false),
+            ([vec![0x91], array(FEW_ITEMS), value(70_000)].concat(), false),
+            ([vec![0x91], array(FEW_ITEMS + 1), value(70_000)].concat(), true),
+            ([vec![0x92], array(3), vec![0xc0; 3], value(70_000)].concat(), true),
+            ([vec![0x91, 0x80], value(70_000)].concat(), true),
+        ];
+        for (arguments, patient) in cases {
+            let mut body = Vec::new();
+            write_request_header(&mut body, 7, 1, 0);
+            body.extend(arguments);
+            let frame = Frame { kind: FrameKind::Request, body: &body };
+            let turn = conversation().hear(frame, Time::ZERO, &mut Vec::new()).unwrap();
+            assert_eq!(matches!(turn, Turn::Patient(7)), patient);
+        }
     }
 
     #[test]

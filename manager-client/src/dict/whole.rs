@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{ManagerDict, entry, optional};
-use crate::argument::{Argument, Arguments};
+use crate::argument::{Argument, Arguments, Pairs};
 use crate::link::Link;
 
 impl<K, V, L> ManagerDict<K, V, L>
@@ -109,8 +109,8 @@ where
         A: Borrow<K>,
         B: Borrow<V>,
     {
-        let entries = Arguments::pairs::<K, V, A, B>(entries);
-        self.handle.call(|| Ok(dict::InsertMany { entries: entries.get_pairs()? }), Ok)
+        let entries = Pairs::new::<K, V, A, B>(entries);
+        self.handle.call(|| Ok(dict::InsertMany { entries: entries.get()? }), Ok)
     }
 
     /// Puts the same value under several keys, all at once.
@@ -193,8 +193,8 @@ where
         A: Borrow<K>,
         B: Borrow<V>,
     {
-        let added = Arguments::pairs::<K, V, A, B>(entries);
-        self.handle.call(|| Ok(dict::Union { entries: added.get_pairs()? }), |entries| entries.map(entry).collect())
+        let added = Pairs::new::<K, V, A, B>(entries);
+        self.handle.call(|| Ok(dict::Union { entries: added.get()? }), |entries| entries.map(entry).collect())
     }
 
     /// What the dict would hold after [`update_from`](Self::update_from); changes nothing.

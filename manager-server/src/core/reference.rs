@@ -131,6 +131,13 @@ impl Claims {
         Ok(Self((!links.is_empty()).then(|| Arc::new(links))))
     }
 
+    /// Links for the references in a value that came with the arguments.
+    #[inline]
+    pub(super) fn links(&self, value: &[u8]) -> Links {
+        // Mostly there are none in any of them, and then the value need not be looked through.
+        if self.0.is_none() { Links::default() } else { Links::of(value, |object| self.find(object)) }
+    }
+
     /// A link to one of the objects.
     pub(super) fn find(&self, object: ObjectId) -> Option<Link> {
         self.0.as_ref()?.get(&object).cloned()

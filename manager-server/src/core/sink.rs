@@ -25,6 +25,12 @@ const PLAIN_BYTES: usize = 16 * 1024;
 /// What the head of a reply and of a value in it have at most.
 const PLAIN_HEAD: usize = 32;
 
+/// What the head of a bin has at most.
+const BIN_HEAD: usize = 5;
+
+/// The head of an array of two.
+const PAIR: u8 = 0x92;
+
 /// The encoding of nothing.
 const NIL: u8 = 0xc0;
 
@@ -213,12 +219,43 @@ impl<T: Serialize + Send> Source for ItemSource<T> {
         while out.len() < end {
             let next = || self.items.next().map(|value| ValueSource { value, encoded: 0 });
             let Some(mut item) = self.current.take().or_else(next) else { return false };
+            if item.encoded == 0 && write_plain(out, &item.value, end, finder) {
+                continue;
+            }
             if item.encode(out, end - out.len(), finder) {
                 self.current = Some(item);
             }
         }
         true
     }
+}
+
+/// Appends the whole of an item of the sorts that long sequences are mostly made of, if it ends before `end`;
+/// otherwise nothing.
+#[inline]
+fn write_plain<T: 'static>(out: &mut Vec<u8>, item: &T, end: usize, finder: &mut Finder<'_>) -> bool {
+    let room = end.saturating_sub(out.len());
+    let item: &dyn Any = item;
+    if let Some(value) = item.downcast_ref::<Encoded<'static>>() {
+        let value = value.as_slice();
+        if value.len() + BIN_HEAD > room {
+            return false;
+        }
+        write_value(out, value);
+        finder.look(value);
+        return true;
+    }
+    let Some((key, value)) = item.downcast_ref::<(Encoded<'static>, Encoded<'static>)>() else { return false };
+    let (key, value) = (key.as_slice(), value.as_slice());
+    if 1 + key.len() + value.len() + 2 * BIN_HEAD > room {
+        return false;
+    }
+    out.push(PAIR);
+    for bytes in [key, value] {
+        write_value(out, bytes);
+        finder.look(bytes);
+    }
+    true
 }
 
 /// Appends up to `room` bytes of a value's encoding, from byte `skip` of it on; true if that was

@@ -45,13 +45,6 @@ impl Dict {
         Ok(self.table.find(&Key::new(key)?).and_then(|seq| self.table.get(seq)))
     }
 
-    /// Puts entries whose keys are judged already.
-    fn put_all<'a>(&mut self, entries: impl Iterator<Item = (Key<'a>, &'a [u8])>) {
-        for (key, value) in entries {
-            self.table.put(&key, value);
-        }
-    }
-
     /// The entries as they would be if others were put: those replaced by number, and those added.
     fn overlaid<'a>(&self, entries: impl Iterator<Item = Result<(Key<'a>, Lone)>>) -> Result<Merged> {
         let mut replaced: HashMap<u64, Lone> = HashMap::new();
@@ -171,15 +164,15 @@ impl dict::Serve for Dict {
     }
 
     fn items(&self, _: dict::Items) -> Result<Many<'static, (Encoded<'static>, Encoded<'static>)>> {
-        Ok(Many::new(self.table.snapshot().map(|(_, entry)| entry.shared())))
+        Ok(Many::new(self.table.snapshot().looked(|entry| entry.shared())))
     }
 
     fn keys(&self, _: dict::Keys) -> Result<Many<'static, Encoded<'static>>> {
-        Ok(Many::new(self.table.snapshot().map(|(_, entry)| entry.shared_key())))
+        Ok(Many::new(self.table.snapshot().looked(|entry| entry.shared_key())))
     }
 
     fn values(&self, _: dict::Values) -> Result<Many<'static, Encoded<'static>>> {
-        Ok(Many::new(self.table.snapshot().map(|(_, entry)| entry.shared_value())))
+        Ok(Many::new(self.table.snapshot().looked(|entry| entry.shared_value())))
     }
 
     fn page(&self, operation: dict::Page) -> Result<PageReply<'static>> {
@@ -195,11 +188,17 @@ impl dict::Serve for Dict {
     }
 
     fn insert_many(&mut self, operation: dict::InsertMany<'_>) -> Result<()> {
-        let entries: Vec<_> = operation.entries.collect();
-        let keys = entries.iter().map(|(key, _)| Key::new(key)).collect::<Result<Vec<_>>>()?;
-        self.table.check_room_for(&keys)?;
-        self.put_all(keys.into_iter().zip(entries.iter().map(|(_, value)| value.as_slice())));
-        Ok(())
+        let (judged, entries) = operation.entries.twice();
+        if self.table.check_room(entries.len()).is_ok() {
+            judged.try_each(|key, _| Key::new(&key).map(drop))?;
+        } else {
+            let keys: Vec<_> = judged.map(|(key, _)| key).collect();
+            self.table.check_room_for(&table::keys(&keys)?)?;
+        }
+        entries.try_each(|key, value| {
+            self.table.put(&Key::new(&key)?, value.as_slice());
+            Ok(())
+        })
     }
 
     fn insert_keys(&mut self, operation: dict::InsertKeys<'_>) -> Result<()> {
@@ -213,7 +212,7 @@ impl dict::Serve for Dict {
         let keys: Vec<_> = operation.keys.collect();
         let keys = table::keys(&keys)?;
         self.table.check_room_for(&keys)?;
-        self.put_all(keys.into_iter().map(|key| (key, operation.value.as_slice())));
+        keys.iter().for_each(|key| self.table.put(key, operation.value.as_slice()));
         Ok(())
     }
 

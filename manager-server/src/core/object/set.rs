@@ -182,7 +182,7 @@ impl set::Serve for Set {
     }
 
     fn values(&self, _: set::Values) -> Result<Many<'static, Encoded<'static>>> {
-        Ok(Many::new(self.table.snapshot().map(|(_, entry)| entry.shared_key())))
+        Ok(Many::new(self.table.snapshot().looked(|entry| entry.shared_key())))
     }
 
     fn page(&self, operation: set::Page) -> Result<PageReply<'static>> {

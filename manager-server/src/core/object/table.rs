@@ -217,7 +217,7 @@ impl Table {
         life: Life,
         look: impl FnOnce(Entry<'_>) -> R,
     ) -> Option<R> {
-        let links = Links::of(value, |object| self.moment.claims.find(object));
+        let links = self.moment.claims.links(value);
         self.write(key, value, links, life, look)
     }
 
@@ -251,7 +251,7 @@ impl Table {
         let entry = old.clone().with(old.links().cloned().unwrap_or_default(), life);
         self.changed = true;
         // Nor is it told to those who watch.
-        self.put_in_place(seq, Content::Lone(entry), life);
+        self.put_in_place(seq, Content::Lone(entry), old.life(), life);
         self.record(|| Undo::Replaced(seq, old));
         true
     }
@@ -278,7 +278,7 @@ impl Table {
     fn replace<R>(&mut self, seq: u64, value: &[u8], links: Links, life: Life, look: impl FnOnce(Entry<'_>) -> R) -> R {
         let stored = self.entries.get(seq).expect(INDEXED);
         let seen = look(stored);
-        let version = self.version + 1;
+        let (version, old) = (self.version + 1, stored.life());
         let content = if links.is_empty() && life == Life::default() {
             Content::Plain { value, version }
         } else {
@@ -288,16 +288,18 @@ impl Table {
             log.push(Undo::Replaced(seq, stored.to_lone()));
         }
         self.changed = true;
-        self.put_in_place(seq, content, life);
+        self.put_in_place(seq, content, old, life);
         self.tell_put(seq);
         seen
     }
 
-    fn put_in_place(&mut self, seq: u64, content: Content<'_>, life: Life) {
-        let old = self.entries.get(seq).expect(INDEXED).life();
+    /// Exchanges what is in an entry that has lived so long, and is to live so long.
+    fn put_in_place(&mut self, seq: u64, content: Content<'_>, old: Life, life: Life) {
         self.entries.replace(seq, content);
-        self.ends.remove(seq, old);
-        self.ends.add(seq, life);
+        if old != life {
+            self.ends.remove(seq, old);
+            self.ends.add(seq, life);
+        }
     }
 
     /// Adds an entry with a key that is not there.
@@ -461,7 +463,8 @@ impl Transactional for Table {
                 Undo::Pushed(seq) => drop(self.take(seq)),
                 Undo::Replaced(seq, entry) => {
                     let life = entry.life();
-                    self.put_in_place(seq, Content::Lone(entry), life);
+                    let now = self.entries.get(seq).expect(INDEXED).life();
+                    self.put_in_place(seq, Content::Lone(entry), now, life);
                 }
                 Undo::Removed(seq, lone) => {
                     let entry = lone.entry();

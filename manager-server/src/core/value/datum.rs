@@ -20,7 +20,7 @@ impl Datum {
     /// A value that came with a request.
     pub(in crate::core) fn new(bytes: impl Into<Arc<[u8]>>, moment: &Moment) -> Self {
         let bytes = bytes.into();
-        let links = Links::of(&bytes, |object| moment.claims.find(object));
+        let links = moment.claims.links(&bytes);
         Self { bytes, links }
     }
 

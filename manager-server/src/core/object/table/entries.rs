@@ -166,10 +166,13 @@ impl Snapshot {
     }
 }
 
-impl Iterator for Snapshot {
-    type Item = (u64, Lone);
+impl Snapshot {
+    /// What `look` sees in each entry.
+    pub(in crate::core) fn looked<R>(mut self, look: impl Fn(Entry<'_>) -> R) -> impl ExactSizeIterator<Item = R> {
+        (0..self.left).map(move |_| self.next_with(|_, entry| look(entry)).expect("as many as are left"))
+    }
 
-    fn next(&mut self) -> Option<(u64, Lone)> {
+    fn next_with<R>(&mut self, look: impl FnOnce(u64, Entry<'_>) -> R) -> Option<R> {
         let mut cursor = match self.current.take() {
             Some(cursor) => cursor,
             None => {
@@ -180,15 +183,23 @@ impl Iterator for Snapshot {
         while !cursor.chunk.has(cursor.offset) {
             cursor.offset += 1;
         }
-        let entry = cursor.chunk.at(cursor.offset, cursor.rank).to_lone();
         let seq = cursor.number * CHUNK + u64::from(cursor.offset);
+        let seen = look(seq, cursor.chunk.at(cursor.offset, cursor.rank));
         self.left -= 1;
         cursor.rank += 1;
         if cursor.rank < cursor.chunk.len() {
             cursor.offset += 1;
             self.current = Some(cursor);
         }
-        Some((seq, entry))
+        Some(seen)
+    }
+}
+
+impl Iterator for Snapshot {
+    type Item = (u64, Lone);
+
+    fn next(&mut self) -> Option<(u64, Lone)> {
+        self.next_with(|seq, entry| (seq, entry.to_lone()))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

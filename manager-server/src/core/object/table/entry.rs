@@ -58,16 +58,16 @@ impl<'a> Entry<'a> {
     }
 
     pub(in crate::core) fn shared_key(&self) -> Encoded<'static> {
-        self.lone.map_or_else(|| copied(self.key), Lone::shared_key)
+        self.lone.map_or_else(|| copied(self.key, &[]).0, Lone::shared_key)
     }
 
     /// The value as a reply has it: few bytes are copied, many are shared.
     pub(in crate::core) fn shared_value(&self) -> Encoded<'static> {
-        self.lone.map_or_else(|| copied(self.value), Lone::shared_value)
+        self.lone.map_or_else(|| copied(self.value, &[]).0, Lone::shared_value)
     }
 
     pub(in crate::core) fn shared(&self) -> (Encoded<'static>, Encoded<'static>) {
-        self.to_lone().shared()
+        self.lone.map_or_else(|| copied(self.key, self.value), Lone::shared)
     }
 
     /// The same entry, independent of where it is stored.
@@ -76,21 +76,36 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// The few bytes of a record. Most are encoded into a reply and dropped before the next are asked for, so the same
-/// memory is used again and again.
-fn copied(bytes: &[u8]) -> Encoded<'static> {
+/// The few bytes of a record, in two parts. Most are encoded into a reply and dropped before the next are asked for,
+/// so the same memory is used again and again.
+fn copied(first: &[u8], second: &[u8]) -> (Encoded<'static>, Encoded<'static>) {
+    let (middle, end) = (first.len(), first.len() + second.len());
+    let parts = |bytes: &Arc<[u8]>| {
+        let part = |range| Encoded::Shared(SharedBytes::new(Arc::clone(bytes), range));
+        (part(0..middle), if second.is_empty() { Encoded::Borrowed(&[]) } else { part(middle..end) })
+    };
     SPARE.with_borrow_mut(|spare| {
-        let Some(room) = Arc::get_mut(&mut spare.room).and_then(|room| room.get_mut(..bytes.len())) else {
+        let Some(room) = Arc::get_mut(&mut spare.room).and_then(|room| room.get_mut(..end)) else {
             spare.missed += 1;
             if spare.missed == PATIENCE {
                 // Somebody keeps it.
                 *spare = Spare::default();
             }
-            return Encoded::from(Arc::<[u8]>::from(bytes));
+            return parts(&joined(first, second));
         };
-        room.copy_from_slice(bytes);
-        Encoded::Shared(SharedBytes::new(Arc::clone(&spare.room), 0..bytes.len()))
+        room[..middle].copy_from_slice(first);
+        room[middle..].copy_from_slice(second);
+        parts(&spare.room)
     })
+}
+
+/// Two pieces of bytes in one allocation.
+fn joined(first: &[u8], second: &[u8]) -> Arc<[u8]> {
+    let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, first.len() + second.len()).collect();
+    let parts = Arc::get_mut(&mut bytes).expect("the allocation was just made").split_at_mut(first.len());
+    parts.0.copy_from_slice(first);
+    parts.1.copy_from_slice(second);
+    bytes
 }
 
 /// Memory for the bytes of one record.
@@ -142,10 +157,7 @@ pub(in crate::core) struct Life {
 
 impl Lone {
     pub(in crate::core) fn new(key: &[u8], canonical: bool, value: &[u8], version: u64) -> Self {
-        let mut bytes: Arc<[u8]> = std::iter::repeat_n(0, key.len() + value.len()).collect();
-        let parts = Arc::get_mut(&mut bytes).expect("the allocation was just made").split_at_mut(key.len());
-        parts.0.copy_from_slice(key);
-        parts.1.copy_from_slice(value);
+        let bytes = joined(key, value);
         let key_len = u32::try_from(key.len()).expect("messages are limited far below 4 GiB");
         Self { bytes, key_len, canonical, version, extra: None }
     }
