@@ -8,6 +8,8 @@
 mod child;
 #[path = "wire/client.rs"]
 mod client;
+#[path = "wire/lanes.rs"]
+mod lanes;
 #[path = "wire/million.rs"]
 mod million;
 #[path = "wire/noise.rs"]

@@ -130,7 +130,7 @@ impl Driver {
     ) -> Result<T> {
         let session = self.sessions.current();
         let mut connection = self.take(&session, deadline)?;
-        connection.queue_news(&session);
+        connection.queue_news(&session, false);
         let begun = Begun::new(&session, row.effect);
         let id = begun.id();
         let mut call = match connection.queue(id, row, object, encode) {
@@ -187,7 +187,7 @@ impl Driver {
             call.generation = fresh.generation();
         }
         *connection = fresh;
-        connection.queue_news(session);
+        connection.queue_news(session, false);
         call.start = connection.queue_again(&lost.frames[call.start..]);
         Ok(call)
     }

@@ -8,13 +8,15 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use manager_protocol::{Cancel, FrameKind, Leave, ObjectId, Row, write_control};
+use manager_lane::Corrupt;
+use manager_protocol::{Cancel, FrameKind, Leave, ObjectId, Row, Wake, write_control};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
 use crate::endpoint::{Endpoint, write_hello};
 use crate::error::{Error, Reason, Result};
 use crate::inbox::{Inbox, protocol};
+use crate::lane::{self, Lane, Looking, NAP};
 use crate::link::Answer;
 use crate::reference::Origin;
 use crate::request::{Limits, write_request};
@@ -35,11 +37,20 @@ pub(crate) struct Connection {
     cancelling: Vec<u64>,
     /// The requests that give holds back and were not answered: nobody waits for them.
     releasing: Vec<u64>,
+    /// Whether no answer is awaited, not even by nobody, to anything but what is queued.
+    is_at_rest: bool,
+    /// Whether the last request went by the lane: until all is answered, others go the same way.
+    is_by_lane: bool,
     /// Whether it was lost while nobody used it.
     is_lost: bool,
     /// That of answers by which the session holds nothing.
     origin: Origin,
     limits: Limits,
+    lane: lane::State,
+    /// Threads stay on the CPU that they are on.
+    keeps_cpu: bool,
+    /// What the socket brings while answers come by the lane.
+    aside: Inbox,
 }
 
 impl std::fmt::Debug for Connection {
@@ -132,9 +143,14 @@ impl Connection {
             outbox: Vec::new(),
             cancelling: Vec::new(),
             releasing: Vec::new(),
+            is_at_rest: false,
+            is_by_lane: false,
             is_lost: false,
             origin: Origin::new(session.holds(), entry.generation(), &[]),
             limits: Limits { frame: 0, message: 0 },
+            lane: lane::State::new(endpoint.settings.lane),
+            keeps_cpu: endpoint.settings.keeps_cpu,
+            aside: Inbox::new(0),
         });
         write_hello(&mut connection.outbox, entry.choice());
         let limits = connection.run(deadline, |inbox| {
@@ -145,7 +161,27 @@ impl Connection {
         });
         connection.limits = limits.map_err(|lost| lost.error)?;
         connection.inbox.allow(connection.limits.frame);
+        if endpoint.settings.lane == Lane::SharedMemory {
+            connection.insist_on_lane(deadline)?;
+        }
         Ok(connection)
+    }
+
+    /// Asks for a lane and waits for it.
+    fn insist_on_lane(&mut self, deadline: &Deadline) -> Result<()> {
+        self.lane.write_news(&mut self.outbox);
+        let answered =
+            self.run(deadline, |inbox| Ok(inbox.next()?.is_none().then(|| inbox.has_offer()).filter(|has| *has)));
+        answered.map_err(|lost| lost.error)?;
+        self.take_offer();
+        if self.lane.is_open() { Ok(()) } else { Err(Error::new(Reason::NoSharedMemory)) }
+    }
+
+    /// Takes the lane that the server has offered, if it has.
+    fn take_offer(&mut self) {
+        if let Some(offer) = self.inbox.take_offer() {
+            self.lane.accept(offer);
+        }
     }
 
     /// Whether it was opened by this session, and the server has the session still as far as is known.
@@ -159,11 +195,18 @@ impl Connection {
 
     /// Whether nothing is left over from the last call.
     pub(crate) fn is_clean(&self) -> bool {
-        self.inbox.is_empty() && self.outbox.is_empty() && !self.is_lost
+        self.inbox.is_empty() && self.aside.is_empty() && self.outbox.is_empty() && !self.is_lost
     }
 
-    /// Queues what the session has to tell, to be sent in front of requests.
-    pub(crate) fn queue_news(&mut self, session: &Session) {
+    /// Queues what the session has to tell, to be sent in front of requests. `is_awaited` says whether earlier requests
+    /// are not answered yet.
+    pub(crate) fn queue_news(&mut self, session: &Session, is_awaited: bool) {
+        self.is_at_rest = self.releasing.is_empty() && !is_awaited;
+        self.queue_session_news(session);
+        self.lane.write_news(&mut self.outbox);
+    }
+
+    fn queue_session_news(&mut self, session: &Session) {
         if let Some(news) = session.take_news(self.limits) {
             news.write(&mut self.outbox);
             self.cancelling.extend(news.cancels);
@@ -177,7 +220,8 @@ impl Connection {
         if self.is_lost || !self.outbox.is_empty() || self.releasing.len() >= MOST_RELEASING {
             return;
         }
-        self.queue_news(session);
+        self.queue_session_news(session);
+        self.is_by_lane = false;
         let mut written = 0;
         if self.write(&mut written).is_ok() && written == self.outbox.len() {
             self.outbox.clear();
@@ -235,6 +279,7 @@ impl Connection {
     pub(crate) fn unqueue(&mut self, session: &Session) {
         if !self.outbox.is_empty() {
             self.outbox.clear();
+            self.lane.unwrite_news();
             session.was_cut();
             session.give_up(self.cancelling.drain(..));
             session.release_again(self.releasing.drain(..));
@@ -282,7 +327,7 @@ impl Connection {
         let cancelling = std::mem::take(&mut self.cancelling);
         match &exchanged {
             // What came before an answered request has arrived.
-            Ok(()) if cancelling.is_empty() => {}
+            Ok(()) if cancelling.is_empty() => self.take_offer(),
             Ok(()) => session.finish_all(cancelling),
             Err(lost) => {
                 session.give_up(cancelling);
@@ -332,7 +377,14 @@ impl Connection {
     /// Writes what is queued, and reads until `look` has found what it wants.
     fn run<T>(&mut self, deadline: &Deadline, look: impl FnMut(&mut Inbox) -> Result<Option<T>>) -> Result<T, Lost> {
         let mut written = 0;
-        let outcome = self.converse(&mut written, deadline, look);
+        if self.is_at_rest {
+            self.is_by_lane = self.lane.suits(self.outbox.len()) && self.inbox.is_empty();
+        }
+        let outcome = if self.is_by_lane {
+            self.converse_by_lane(&mut written, deadline, look)
+        } else {
+            self.converse(&mut written, deadline, look)
+        };
         let frames = std::mem::take(&mut self.outbox);
         match outcome {
             Ok(value) => {
@@ -371,6 +423,78 @@ impl Connection {
         }
     }
 
+    /// The same, by the lane. Besides what wakes this thread, the socket brings nothing then but the connection's end.
+    fn converse_by_lane<T>(
+        &mut self,
+        written: &mut usize,
+        deadline: &Deadline,
+        mut look: impl FnMut(&mut Inbox) -> Result<Option<T>>,
+    ) -> Result<T> {
+        let (mut found, mut looking) = (None, Looking::new(self.keeps_cpu));
+        // Why nothing more comes. What came by the lane before that is taken first.
+        let mut end = None;
+        loop {
+            let lane::State::Open { lane, .. } = &mut self.lane else { return Err(Error::new(Reason::Broken)) };
+            if *written < self.outbox.len() {
+                let count = lane.requests.write(&self.outbox[*written..]).map_err(spoiled)?;
+                *written += count;
+                if count > 0 && lane.must_wake_server() {
+                    self.wake_server()?;
+                    continue;
+                }
+            }
+            let all_written = *written == self.outbox.len();
+            if all_written && let Some(found) = found {
+                return Ok(found);
+            }
+            if lane.replies.has_more() {
+                let count = lane.replies.read(self.inbox.room()).map_err(spoiled)?;
+                self.inbox.filled(count);
+                if found.is_none() {
+                    found = look(&mut self.inbox)?;
+                }
+                looking.begin_again();
+            } else if let Some(end) = end {
+                return Err(end);
+            } else if looking.goes_on(lane) {
+                std::hint::spin_loop();
+            } else if !all_written {
+                if self.wait_for(PollFlags::IN, Some(NAP), deadline)?.is_some() {
+                    end = self.read_aside().err();
+                }
+            } else if lane.doze() {
+                let ready = self.wait_for(PollFlags::IN, None, deadline);
+                if let lane::State::Open { lane, .. } = &self.lane {
+                    lane.rise();
+                }
+                if ready?.is_some() {
+                    end = self.read_aside().err();
+                }
+            }
+        }
+    }
+
+    /// Reads from the socket while answers come by the lane.
+    fn read_aside(&mut self) -> Result<()> {
+        std::mem::swap(&mut self.inbox, &mut self.aside);
+        let read = self.read().and_then(|()| self.inbox.next().map(|message| message.is_some()));
+        std::mem::swap(&mut self.inbox, &mut self.aside);
+        if read? { Err(protocol("an answer by the socket to a request by the lane")) } else { Ok(()) }
+    }
+
+    /// Tells the server that there is something in the lane. If there is no room, there is enough to wake it already.
+    fn wake_server(&mut self) -> Result<()> {
+        let mut frame = Vec::new();
+        write_control(&mut frame, FrameKind::WakeServer, &Wake());
+        loop {
+            return match self.stream.write(&frame) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() != ErrorKind::WouldBlock => self.last_words(error),
+                Ok(_) | Err(_) => Ok(()),
+            };
+        }
+    }
+
     fn write(&mut self, written: &mut usize) -> Result<()> {
         while *written < self.outbox.len() {
             match self.stream.write(&self.outbox[*written..]) {
@@ -385,7 +509,19 @@ impl Connection {
     }
 
     fn read(&mut self) -> Result<()> {
-        match self.stream.read(self.inbox.room()) {
+        let read = match &mut self.lane {
+            // The memory of the lane comes with what is read.
+            lane::State::Asked(memory) => {
+                manager_lane::receive(&self.stream, self.inbox.room()).map(|(count, arrived)| {
+                    *memory = arrived.or_else(|| memory.take());
+                    count
+                })
+            }
+            lane::State::Unasked(_) | lane::State::Open { .. } | lane::State::Without => {
+                self.stream.read(self.inbox.room())
+            }
+        };
+        match read {
             Ok(0) => Err(Error::new(Reason::Broken)),
             Ok(count) => {
                 self.inbox.filled(count);
@@ -408,17 +544,31 @@ impl Connection {
 
     fn wait(&self, writing: bool, deadline: &Deadline) -> Result<PollFlags> {
         let wanted = if writing { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
-        let mut polled = [PollFd::new(&self.stream, wanted)];
         loop {
-            // Times longer than a `timespec` can tell are for ever.
-            let left = deadline.left()?.and_then(|left| Timespec::try_from(left).ok());
-            match rustix::event::poll(&mut polled, left.as_ref()) {
-                Ok(0) | Err(Errno::INTR) => {}
-                Ok(_) => return Ok(polled[0].revents()),
-                Err(error) => return Err(Error::with_source(Reason::Broken, std::io::Error::from(error))),
+            if let Some(ready) = self.wait_for(wanted, None, deadline)? {
+                return Ok(ready);
             }
         }
     }
+
+    /// Waits at the socket once, for so long at most if that is told; `None` if it was for nothing.
+    fn wait_for(&self, wanted: PollFlags, most: Option<Duration>, deadline: &Deadline) -> Result<Option<PollFlags>> {
+        let mut polled = [PollFd::new(&self.stream, wanted)];
+        let left = deadline.left()?;
+        let time = left.into_iter().chain(most).min();
+        // Times longer than a `timespec` can tell are for ever.
+        let time = time.and_then(|time| Timespec::try_from(time).ok());
+        match rustix::event::poll(&mut polled, time.as_ref()) {
+            Ok(0) | Err(Errno::INTR) => Ok(None),
+            Ok(_) => Ok(Some(polled[0].revents())),
+            Err(error) => Err(Error::with_source(Reason::Broken, std::io::Error::from(error))),
+        }
+    }
+}
+
+/// The server has written over the memory of the lane.
+fn spoiled(corrupt: Corrupt) -> Error {
+    Error::with_source(Reason::Broken, corrupt)
 }
 
 /// With so many releases unanswered, more wait for the next request.

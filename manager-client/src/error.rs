@@ -84,6 +84,8 @@ pub(crate) enum Reason {
     NoVariable,
     /// There is no default place for a socket.
     NoDefaultSocket,
+    /// The server gives no memory to share.
+    NoSharedMemory,
     /// The private server did not start.
     #[cfg(feature = "embedded")]
     Start,
@@ -156,7 +158,8 @@ impl Error {
             | Reason::NotCommitted
             | Reason::ChangeInRead
             | Reason::NoVariable
-            | Reason::NoDefaultSocket => None,
+            | Reason::NoDefaultSocket
+            | Reason::NoSharedMemory => None,
             #[cfg(feature = "embedded")]
             Reason::Start => None,
             #[cfg(feature = "process")]
@@ -237,6 +240,12 @@ impl Error {
     #[must_use]
     pub fn is_other_server(&self) -> bool {
         matches!(self.0.reason, Reason::OtherServer)
+    }
+
+    /// Whether calls were to go through shared memory, and the server gives none.
+    #[must_use]
+    pub fn is_no_shared_memory(&self) -> bool {
+        matches!(self.0.reason, Reason::NoSharedMemory)
     }
 
     /// Whether a batch's result was asked for before the batch was sent.
@@ -354,6 +363,7 @@ fn write_reason(f: &mut fmt::Formatter<'_>, reason: &Reason, attempted: &str) ->
             manager_protocol::SOCKET_VARIABLE
         ),
         Reason::NoDefaultSocket => f.write_str("there is no default place for a socket; name one"),
+        Reason::NoSharedMemory => f.write_str("the server gives no shared memory, and no other way was allowed"),
         #[cfg(feature = "embedded")]
         Reason::Start => f.write_str("cannot start a private server"),
         #[cfg(feature = "process")]

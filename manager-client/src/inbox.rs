@@ -5,8 +5,8 @@
 use std::collections::HashMap;
 
 use manager_protocol::{
-    Assembly, ErrorReply, Frame, FrameKind, Goodbye, Held, MAX_HELLO_BYTES, ObjectId, Part, ReplyHeader, decode_body,
-    split_frame,
+    Assembly, ErrorReply, Frame, FrameKind, Goodbye, Held, Lane, MAX_HELLO_BYTES, ObjectId, Part, ReplyHeader,
+    decode_body, split_frame,
 };
 
 use crate::error::{Error, Reason, Result};
@@ -34,6 +34,8 @@ pub(crate) struct Inbox {
     held: HashMap<u64, Vec<ObjectId>>,
     /// The last message that came in parts, while it is looked at.
     whole: Vec<u8>,
+    /// The lane that the server offers.
+    offer: Option<Lane>,
     max_frame: usize,
     max_message: usize,
 }
@@ -55,6 +57,7 @@ impl Inbox {
             parts: HashMap::new(),
             held: HashMap::new(),
             whole: Vec::new(),
+            offer: None,
             max_frame: MAX_HELLO_BYTES,
             max_message,
         }
@@ -73,6 +76,17 @@ impl Inbox {
     /// Takes what the session holds by messages that will not come here any more, or were not looked at.
     pub(crate) fn take_held(&mut self) -> HashMap<u64, Vec<ObjectId>> {
         std::mem::take(&mut self.held)
+    }
+
+    /// Whether the server has answered whether there is a lane.
+    pub(crate) fn has_offer(&self) -> bool {
+        self.offer.is_some()
+    }
+
+    /// Takes what the server has answered to who asked for a lane.
+    #[inline]
+    pub(crate) fn take_offer(&mut self) -> Option<Lane> {
+        self.offer.take()
     }
 
     /// Where to read to. What was read is to be told to [`filled`](Self::filled).
@@ -142,6 +156,13 @@ impl Inbox {
                 self.held.entry(held.id).or_default().extend(held.objects);
                 continue;
             }
+            if kind == FrameKind::WakeClient {
+                continue; // Whoever was woken by it looks into its lane.
+            }
+            if kind == FrameKind::Lane {
+                self.offer = Some(decode_body(kind, &self.bytes[body]).map_err(not_the_protocol)?);
+                continue;
+            }
             if kind != FrameKind::ReplyPart {
                 let mut message = message(Frame { kind, body: &self.bytes[body] })?;
                 message.held = taken(&mut self.held, message.id);
@@ -193,8 +214,12 @@ fn message(frame: Frame<'_>) -> Result<Incoming<'_>> {
         | FrameKind::Cancel
         | FrameKind::Acknowledge
         | FrameKind::Leave
+        | FrameKind::OpenLane
+        | FrameKind::WakeServer
         | FrameKind::Welcome
         | FrameKind::Held
+        | FrameKind::Lane
+        | FrameKind::WakeClient
         | FrameKind::ReplyPart => Err(protocol("a frame that has no place here")),
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use manager_protocol::DEFAULT_MAX_MESSAGE;
 
 use crate::blocking::Blocking;
+use crate::lane::Lane;
 
 /// What can be set before a manager connects. Made by `Manager::options`.
 ///
@@ -28,11 +29,19 @@ pub(crate) struct Settings {
     pub(crate) timeout: Duration,
     pub(crate) server_uid: Option<u32>,
     pub(crate) max_message: usize,
+    pub(crate) lane: Lane,
+    pub(crate) keeps_cpu: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { timeout: DEFAULT_TIMEOUT, server_uid: None, max_message: DEFAULT_MAX_MESSAGE }
+        Self {
+            timeout: DEFAULT_TIMEOUT,
+            server_uid: None,
+            max_message: DEFAULT_MAX_MESSAGE,
+            lane: Lane::Auto,
+            keeps_cpu: false,
+        }
     }
 }
 
@@ -50,6 +59,27 @@ impl<L> Options<L> {
     /// The user that the server runs as, if not the user of this process.
     pub fn server_uid(mut self, uid: u32) -> Self {
         self.settings.server_uid = Some(uid);
+        self
+    }
+
+    /// How calls travel: through shared memory where that is better, unless set. An async manager always uses the
+    /// socket, whatever is set.
+    ///
+    /// # Errors
+    /// With [`Lane::SharedMemory`], to connect fails with
+    /// [`is_no_shared_memory`](crate::Error::is_no_shared_memory) if the server gives none.
+    pub fn lane(mut self, lane: Lane) -> Self {
+        self.settings.lane = lane;
+        self
+    }
+
+    /// Leaves the CPU affinity of calling threads alone.
+    ///
+    /// Unless this is set, a thread that waits for an answer through shared memory, and finds itself on the CPU from
+    /// which the server looks, moves itself off it: it takes that CPU out of its affinity and puts it back at once. A
+    /// change of its affinity by another thread in the same moment would be lost.
+    pub fn keep_cpu(mut self) -> Self {
+        self.settings.keeps_cpu = true;
         self
     }
 

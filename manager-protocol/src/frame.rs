@@ -29,6 +29,10 @@ pub enum FrameKind {
     Acknowledge = 0x05,
     /// The client ends its session.
     Leave = 0x06,
+    /// The client asks for rings in shared memory.
+    OpenLane = 0x07,
+    /// There is something in the ring of requests.
+    WakeServer = 0x08,
     /// The server's answer to the hello.
     Welcome = 0x11,
     /// The result of a request.
@@ -41,6 +45,10 @@ pub enum FrameKind {
     Goodbye = 0x15,
     /// Objects that the session holds from now on, before the reply that names them.
     Held = 0x16,
+    /// Rings in shared memory, whose descriptor comes along; or that there are none.
+    Lane = 0x17,
+    /// There is something in the ring of replies.
+    WakeClient = 0x18,
 }
 
 impl FrameKind {
@@ -55,12 +63,16 @@ impl FrameKind {
             0x04 => Self::Cancel,
             0x05 => Self::Acknowledge,
             0x06 => Self::Leave,
+            0x07 => Self::OpenLane,
+            0x08 => Self::WakeServer,
             0x11 => Self::Welcome,
             0x12 => Self::Reply,
             0x13 => Self::ReplyPart,
             0x14 => Self::Error,
             0x15 => Self::Goodbye,
             0x16 => Self::Held,
+            0x17 => Self::Lane,
+            0x18 => Self::WakeClient,
             _ => return None,
         })
     }

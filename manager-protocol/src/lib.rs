@@ -23,9 +23,9 @@ pub use encoded::{Bin, Encoded, SharedBytes, append_value, decode_checked_value,
 pub use error::{Code, Error, Result};
 pub use frame::{Frame, FrameKind, HEADER_BYTES, finish_frame, split_frame, start_frame};
 pub use message::{
-    Acknowledge, Cancel, ErrorReply, Goodbye, Held, Hello, Leave, PROTOCOL_VERSION, Part, ReplyHeader, RequestHeader,
-    SessionChoice, SessionToken, Welcome, decode_body, start_reply, write_control, write_error_reply, write_part,
-    write_reply_header, write_request_header, write_value,
+    Acknowledge, Cancel, ErrorReply, Goodbye, Held, Hello, Lane, Leave, OpenLane, PROTOCOL_VERSION, Part, ReplyHeader,
+    RequestHeader, SessionChoice, SessionToken, Wake, Welcome, decode_body, start_reply, write_control,
+    write_error_reply, write_part, write_reply_header, write_request_header, write_value,
 };
 pub use msgpack::{Malformed, Reader, Token, check};
 pub use operation::{

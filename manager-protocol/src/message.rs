@@ -129,6 +129,25 @@ pub struct Acknowledge {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Leave();
 
+/// The client asks for a lane, as `[]`: rings in shared memory beside this connection's socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenLane();
+
+/// The lane that was asked for, as `[request_slots, reply_slots]`. The descriptor of its memory comes with the frame,
+/// unless there are 0 slots: the server has none to give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lane {
+    /// Slots of the ring of requests, a power of two.
+    pub request_slots: u32,
+    /// Slots of the ring of replies, a power of two.
+    pub reply_slots: u32,
+}
+
+/// Something was written into the lane of one who had said that it does not look, as `[]`. A client also sends it
+/// once when it has mapped the lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wake();
+
 /// Objects without names that a reply refers to, as `[id, [object]]`: the session holds each of them once more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
@@ -242,10 +261,14 @@ pub fn write_control<T: Serialize>(out: &mut Vec<u8>, kind: FrameKind, value: &T
         | FrameKind::Cancel
         | FrameKind::Acknowledge
         | FrameKind::Leave
+        | FrameKind::OpenLane
+        | FrameKind::WakeServer
         | FrameKind::Reply
         | FrameKind::ReplyPart
         | FrameKind::Error
         | FrameKind::Held
+        | FrameKind::Lane
+        | FrameKind::WakeClient
         | FrameKind::Goodbye => rmp_serde::encode::write(out, value),
     };
     written.expect("plain fields always serialise into memory");

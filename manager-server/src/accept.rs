@@ -12,12 +12,13 @@ use tokio::time::{Instant, sleep};
 
 use crate::config::Config;
 use crate::stop::Stop;
+use crate::worker::Guest;
 
 /// Accepts connections, within the limits on their number.
 #[derive(Debug)]
 pub(crate) struct Acceptor {
     listener: UnixListener,
-    workers: Vec<UnboundedSender<Arrival>>,
+    workers: Vec<UnboundedSender<Guest>>,
     hellos: Arc<Semaphore>,
     seats: Arc<Semaphore>,
 }
@@ -37,7 +38,7 @@ pub(crate) struct Arrival {
 
 impl Acceptor {
     /// An acceptor of what comes to a non-blocking `listener`, for these workers.
-    pub(crate) fn new(listener: UnixListener, workers: Vec<UnboundedSender<Arrival>>, config: &Config) -> Self {
+    pub(crate) fn new(listener: UnixListener, workers: Vec<UnboundedSender<Guest>>, config: &Config) -> Self {
         let places = |limit: usize| Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS)));
         Self { listener, workers, hellos: places(config.max_unauthenticated), seats: places(config.max_connections) }
     }
@@ -60,7 +61,7 @@ impl Acceptor {
                 };
                 trouble.over();
                 let seat = Arc::clone(&self.seats).try_acquire_owned().ok();
-                if worker.send(Arrival { stream, peer, hello, seat }).is_err() {
+                if worker.send(Guest::Arrived(Arrival { stream, peer, hello, seat })).is_err() {
                     return; // The worker has stopped, and so will this.
                 }
             }

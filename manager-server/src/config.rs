@@ -25,6 +25,11 @@ pub struct Config {
     pub limits: Limits,
     /// Most connections at one time; one more is told so and closed.
     pub max_connections: usize,
+    /// Most lanes at one time: rings in shared memory for clients that ask for them, 84 KiB each; 0 for none.
+    pub max_lanes: usize,
+    /// Whether lanes are looked into after every request, and not only where that was found to get more done. So it is
+    /// unless told otherwise if the environment variable `MANAGER_LANES` is `eager`.
+    pub eager_lanes: bool,
     /// Most connections at one time that have not said hello; more wait to be accepted.
     pub max_unauthenticated: usize,
     /// How long a connection may take to say hello.
@@ -53,6 +58,8 @@ impl Config {
             keep_cores: true,
             limits: Limits::default(),
             max_connections: 4096,
+            max_lanes: 256,
+            eager_lanes: env::var_os("MANAGER_LANES").is_some_and(|policy| policy == "eager"),
             max_unauthenticated: 64,
             hello_timeout: Duration::from_secs(5),
             frame_timeout: Duration::from_secs(30),

@@ -4,29 +4,30 @@
 //! out in the order sent. What a connection holds is bounded: while its peer does not take replies,
 //! nothing more is read from it, and no other connection waits for it.
 
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use manager_protocol::{Code, Error, write_error_reply};
+use manager_protocol::{Code, Error, FrameKind, write_error_reply};
 use manager_socket::Socket;
 use tokio::net::unix::UCred;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::{spawn_blocking, yield_now};
 use tokio::time::sleep;
 
 use crate::accept::Arrival;
 use crate::conversation::{Conversation, Job, Turn};
-use crate::core::{Client, Departure, Stream};
+use crate::core::{Departure, Stream};
 use crate::handshake::{admit, greet};
 use crate::stop::Stop;
 use crate::wire::{Ending, Wire};
-use crate::worker::Shared;
+use crate::worker::{Guest, Shared};
 
 /// Serves one connection from its acceptance to its end.
-pub(crate) async fn run(arrival: Arrival, shared: Arc<Shared>, stop: Stop) {
+pub(crate) async fn run(arrival: Arrival, home: usize, shared: Arc<Shared>, stop: Stop) {
     let Arrival { stream, peer, hello, seat } = arrival;
     let socket = match Socket::new(stream) {
         Ok(socket) => socket,
@@ -45,28 +46,82 @@ pub(crate) async fn run(arrival: Arrival, shared: Arc<Shared>, stop: Stop) {
     if seat.is_some() {
         drop(hello); // A peer without a seat keeps it, so that there are not too many of those either.
     }
-    let ending = match greeted {
-        Ok(client) => serve(&mut wire, &shared, client, stop).await,
-        Err(ending) => ending,
-    };
-    end(wire, ending, &peer, &shared).await;
+    match greeted {
+        Ok(client) => {
+            let conversation = Conversation::new(Arc::clone(&shared.core), client, shared.config.limits.max_message);
+            serve(Moving { wire, conversation, peer, seat, home }, &shared, stop).await;
+        }
+        Err(ending) => end(wire, ending, &peer, &shared).await,
+    }
 }
 
-async fn serve(wire: &mut Wire, shared: &Shared, client: Client, stop: Stop) -> Ending {
-    let conversation = Conversation::new(Arc::clone(&shared.core), client, shared.config.limits.max_message);
-    let mut connection = Connection { wire, shared, conversation, patience: shared.config.frame_timeout, left: false };
-    let ending = match connection.converse(stop).await {
-        Ok(never) => match never {},
+/// A connection after its hello, between two workers.
+#[derive(Debug)]
+pub(crate) struct Moving {
+    wire: Wire,
+    conversation: Conversation,
+    peer: UCred,
+    /// Its place among all connections.
+    seat: Option<OwnedSemaphorePermit>,
+    /// The worker that it was dealt to.
+    home: usize,
+}
+
+/// Goes on with a connection on another worker than before.
+pub(crate) async fn carry_on(moving: Box<Moving>, is_at_looker: bool, shared: Arc<Shared>, stop: Stop) {
+    let Moving { wire, conversation, peer, seat, home } = *moving;
+    match wire.moved(is_at_looker) {
+        Ok(wire) => serve(Moving { wire, conversation, peer, seat, home }, &shared, stop).await,
+        Err(error) => {
+            tracing::warn!(%error, "cannot go on with a connection");
+            depart(conversation, Departure::Broke, &shared);
+        }
+    }
+}
+
+async fn serve(served: Moving, shared: &Shared, stop: Stop) {
+    let Moving { mut wire, conversation, peer, seat, home } = served;
+    let patience = shared.config.frame_timeout;
+    let mut connection = Connection { wire: &mut wire, shared, conversation, patience, left: false, has_news: false };
+    let ending = match connection.converse(stop.clone()).await {
+        Ok(Moves) => {
+            let conversation = connection.conversation;
+            let next = if wire.is_at_looker() { shared.workers.get(home) } else { shared.looker() };
+            let moving = Box::new(Moving { wire, conversation, peer, seat, home });
+            let Err(moving) = send(next, moving) else { return };
+            // That worker has stopped, and so will this one.
+            let Moving { wire, conversation, peer, .. } = *moving;
+            depart(conversation, Departure::Broke, shared);
+            return end(wire, Ending::shutting_down(), &peer, shared).await;
+        }
         Err(ending) => ending,
     };
+    let conversation = connection.conversation;
     let departure = match &ending {
-        Ending::Left => Departure::Left,
-        Ending::Broken(_) | Ending::Stalled | Ending::Refused(_) => Departure::Broke,
+        // What was left in the lane was not taken.
+        Ending::Left if wire.is_taken() => Departure::Left,
+        Ending::Left | Ending::Broken(_) | Ending::Stalled | Ending::Refused(_) => Departure::Broke,
     };
-    shared.core.disconnect(connection.conversation.client(), departure, shared.now());
-    free(connection.conversation.into_streams());
-    ending
+    depart(conversation, departure, shared);
+    end(wire, ending, &peer, shared).await;
 }
+
+/// Has another worker go on with a connection; gives it back if that has stopped.
+fn send(worker: Option<&UnboundedSender<Guest>>, moving: Box<Moving>) -> Result<(), Box<Moving>> {
+    let Some(worker) = worker else { return Err(moving) };
+    worker.send(Guest::Moved(moving)).map_err(|refused| match refused.0 {
+        Guest::Moved(moving) => moving,
+        Guest::Arrived(_) => unreachable!("what was refused is what was sent"),
+    })
+}
+
+fn depart(conversation: Conversation, departure: Departure, shared: &Shared) {
+    shared.core.disconnect(conversation.client(), departure, shared.now());
+    free(conversation.into_streams());
+}
+
+/// The connection is to be served by another worker.
+struct Moves;
 
 async fn end(wire: Wire, ending: Ending, peer: &UCred, shared: &Shared) {
     let (uid, pid) = (peer.uid(), peer.pid());
@@ -99,11 +154,14 @@ struct Connection<'a> {
     patience: Duration,
     /// The peer sends nothing any more, but may still take replies.
     left: bool,
+    /// Something has arrived since replies were sent. A wake does not tell that they arrived: it may have been sent
+    /// before.
+    has_news: bool,
 }
 
 impl Connection<'_> {
     /// Goes on until there is a reason to end.
-    async fn converse(&mut self, stop: Stop) -> Result<Infallible, Ending> {
+    async fn converse(&mut self, stop: Stop) -> Result<Moves, Ending> {
         let mut stopped = pin!(stop.clone().requested());
         loop {
             let starved = self.answer().await?;
@@ -126,6 +184,8 @@ impl Connection<'_> {
                 return Err(Ending::shutting_down());
             } else if self.left {
                 return Err(Ending::Left);
+            } else if self.wire.is_misplaced() {
+                return Ok(Moves);
             } else {
                 self.read(stopped.as_mut()).await?;
             }
@@ -137,12 +197,18 @@ impl Connection<'_> {
     async fn answer(&mut self) -> Result<bool, Ending> {
         let now = self.shared.now();
         while self.wire.out.len() < HIGH_WATER && !self.conversation.is_full() {
-            let Wire { inbox, out, .. } = &mut *self.wire;
+            let Wire { inbox, out, is_from_lane, by_lane, .. } = &mut *self.wire;
             let Some(frame) = inbox.frame(self.shared.config.limits.max_frame)? else {
                 return Ok(true);
             };
             self.patience = self.shared.config.frame_timeout;
             let length = frame.body.len();
+            if frame.kind != FrameKind::WakeServer {
+                *by_lane = *is_from_lane;
+                if std::mem::take(&mut self.has_news) {
+                    self.conversation.client().heard();
+                }
+            }
             match self.conversation.hear(frame, now, out)? {
                 Turn::Done => inbox.advance(length),
                 Turn::Patient(id) => {
@@ -153,9 +219,27 @@ impl Connection<'_> {
                     inbox.advance(length);
                     self.run(job).await?;
                 }
+                Turn::Lane => {
+                    inbox.advance(length);
+                    self.open_lane().await?;
+                }
+                Turn::Woken => {
+                    inbox.advance(length);
+                    let lane = self.wire.lane();
+                    lane.ok_or_else(|| Error::new(Code::MalformedFrame, "a wake without a lane"))?.was_told();
+                }
             }
         }
         Ok(false)
+    }
+
+    /// Gives the client the lane that it asks for, if there can be one.
+    async fn open_lane(&mut self) -> Result<(), Ending> {
+        if self.wire.lane().is_some() {
+            return Err(Error::new(Code::MalformedFrame, "a second lane").into());
+        }
+        self.wire.flush().await?;
+        self.wire.offer(self.shared.lanes.as_ref().and_then(|lanes| lanes.open())).await
     }
 
     /// Runs a request where it may take long. This connection waits for it, others do not.
@@ -220,7 +304,7 @@ impl Connection<'_> {
     /// A peer that closed its side is still owed what it asked for.
     fn note(&mut self, read: Result<(), Ending>) -> Result<(), Ending> {
         match read {
-            Ok(()) => self.conversation.client().heard(),
+            Ok(()) => self.has_news = true,
             Err(Ending::Left) => self.left = true,
             Err(ending) => return Err(ending),
         }

@@ -5,11 +5,12 @@
 //! take long is handed back to be run elsewhere.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 
 use manager_protocol::{
-    Acknowledge, Assembly, Cancel, Code, Error, Frame, FrameKind, Leave, Part, Reader, RequestHeader, Result, Token,
-    decode_body, write_error_reply,
+    Acknowledge, Assembly, Cancel, Code, Error, Frame, FrameKind, Leave, OpenLane, Part, Reader, RequestHeader, Result,
+    Token, Wake, decode_body, write_error_reply,
 };
 
 use crate::core::{Client, Core, Mail, Outcome, Pace, Stream, Time};
@@ -28,6 +29,13 @@ pub(crate) struct Conversation {
     assembly: Option<(u64, Assembly)>,
 }
 
+impl fmt::Debug for Conversation {
+    /// Without what is in it: keys and values never reach a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Conversation").field("session", &self.client.session()).finish_non_exhaustive()
+    }
+}
+
 /// What became of a frame.
 #[derive(Debug)]
 pub(crate) enum Turn {
@@ -37,6 +45,10 @@ pub(crate) enum Turn {
     Patient(u64),
     /// It was the last part of a request that may take long.
     Assembled(Job),
+    /// The client asks for a lane.
+    Lane,
+    /// The client has its lane, and may have written into it.
+    Woken,
 }
 
 /// A request that is run on a thread which may be kept busy.
@@ -82,8 +94,18 @@ impl Conversation {
                 self.core.leave(&self.client, now);
                 Ok(Turn::Done)
             }
+            FrameKind::OpenLane => {
+                let OpenLane() = decode_body(frame.kind, frame.body)?;
+                Ok(Turn::Lane)
+            }
+            FrameKind::WakeServer => {
+                let Wake() = decode_body(frame.kind, frame.body)?;
+                Ok(Turn::Woken)
+            }
             FrameKind::Hello => Err(malformed("a second hello")),
             FrameKind::Held
+            | FrameKind::Lane
+            | FrameKind::WakeClient
             | FrameKind::Welcome
             | FrameKind::Reply
             | FrameKind::ReplyPart

@@ -14,6 +14,7 @@ use crate::accept::Acceptor;
 use crate::config::Config;
 use crate::core::{Census, Core};
 use crate::cores::Cores;
+use crate::lane::{self, Lanes};
 use crate::listener::{self, SocketFile};
 use crate::stop::StopSwitch;
 use crate::worker::{Shared, Worker};
@@ -81,7 +82,7 @@ impl Server {
         let (file, listener) = listener::open(&config)?;
         let (senders, receivers): (Vec<_>, Vec<_>) =
             (0..config.workers).map(|_| tokio::sync::mpsc::unbounded_channel()).unzip();
-        let mut acceptor = Some(Acceptor::new(listener, senders, &config));
+        let mut acceptor = Some(Acceptor::new(listener, senders.clone(), &config));
         let core = Arc::new(Core::new(config.limits.clone()));
         let mut server = Self {
             socket: config.socket.clone(),
@@ -91,15 +92,21 @@ impl Server {
             file,
             _private: config.private.take(),
         };
-        let shared = Arc::new(Shared { core, config, started: Instant::now(), stalled: AtomicU64::new(0) });
+        let (looker, moved) = tokio::sync::mpsc::unbounded_channel();
+        let has_lanes = config.max_lanes > 0 && lane::are_useful();
+        let lanes = has_lanes.then(|| Arc::new(Lanes::new(&config, looker)));
+        let (started, stalled) = (Instant::now(), AtomicU64::new(0));
+        let shared = Arc::new(Shared { core, config, started, stalled, lanes, workers: senders });
 
         let failed = |source| StartError::System { attempt: "start a worker".into(), source };
         let cores = if shared.config.keep_cores { Cores::for_workers(shared.config.workers) } else { None };
         let (started, reports) = mpsc::channel();
-        for (index, arrivals) in receivers.into_iter().enumerate() {
+        let plain = receivers.into_iter().enumerate().map(|(index, guests)| (Some(index), guests));
+        for (index, guests) in plain.chain(has_lanes.then_some((None, moved))) {
             let (switch, stop) = StopSwitch::new();
-            let (shared, acceptor, cores) = (Arc::clone(&shared), acceptor.take(), cores.clone());
-            let worker = Worker { index, arrivals, shared, stop, acceptor, cores };
+            let (shared, acceptor) = (Arc::clone(&shared), acceptor.take());
+            let cores = cores.clone().filter(|_| index.is_some());
+            let worker = Worker { index, guests, shared, stop, acceptor, cores };
             server.switches.push(switch);
             server.threads.push(worker.spawn(started.clone()).map_err(failed)?);
         }

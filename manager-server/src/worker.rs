@@ -7,16 +7,17 @@ use std::time::Instant;
 use std::{io, thread};
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::accept::{Acceptor, Arrival};
 use crate::clock::keep_time;
 use crate::config::Config;
-use crate::connection;
+use crate::connection::{self, Moving};
 use crate::core::{Core, Time};
 use crate::cores::Cores;
+use crate::lane::Lanes;
 use crate::stop::Stop;
 use crate::tidy::keep_tidy;
 
@@ -31,9 +32,27 @@ pub(crate) struct Shared {
     pub(crate) started: Instant,
     /// How many clients were disconnected because they took no replies.
     pub(crate) stalled: AtomicU64,
+    /// The lanes that clients may have, if they may.
+    pub(crate) lanes: Option<Arc<Lanes>>,
+    /// The workers that connections are dealt to.
+    pub(crate) workers: Vec<UnboundedSender<Guest>>,
+}
+
+/// A connection that a worker is to serve.
+#[derive(Debug)]
+pub(crate) enum Guest {
+    /// It was accepted just now.
+    Arrived(Arrival),
+    /// Another worker has served it until now.
+    Moved(Box<Moving>),
 }
 
 impl Shared {
+    /// The worker that looks into lanes.
+    pub(crate) fn looker(&self) -> Option<&UnboundedSender<Guest>> {
+        self.lanes.as_ref().map(|lanes| lanes.worker())
+    }
+
     /// The time, as the core counts it.
     pub(crate) fn now(&self) -> Time {
         self.started.elapsed()
@@ -43,10 +62,10 @@ impl Shared {
 /// One worker, before it runs.
 #[derive(Debug)]
 pub(crate) struct Worker {
-    /// Its place among the workers.
-    pub(crate) index: usize,
+    /// Its place among the workers; the one that looks into lanes has none.
+    pub(crate) index: Option<usize>,
     /// Its connections, as they come.
-    pub(crate) arrivals: UnboundedReceiver<Arrival>,
+    pub(crate) guests: UnboundedReceiver<Guest>,
     /// What it shares with the others.
     pub(crate) shared: Arc<Shared>,
     /// When it is to end.
@@ -60,10 +79,11 @@ pub(crate) struct Worker {
 impl Worker {
     /// Starts the worker's thread, which says on `started` whether it could set itself up.
     pub(crate) fn spawn(self, started: Sender<io::Result<()>>) -> io::Result<thread::JoinHandle<()>> {
-        thread::Builder::new().name(format!("manager-{}", self.index)).spawn(move || {
+        let name = self.index.map_or_else(|| "manager-looker".to_owned(), |index| format!("manager-{index}"));
+        thread::Builder::new().name(name).spawn(move || {
             let mut builder = Builder::new_current_thread();
-            if let Some(cores) = self.cores.clone() {
-                cores.keep_to(self.index);
+            if let (Some(cores), Some(index)) = (self.cores.clone(), self.index) {
+                cores.keep_to(index);
                 // For threads that run what takes long: they are started from here.
                 builder.on_thread_start(move || cores.roam());
             }
@@ -88,8 +108,20 @@ impl Worker {
                 }
                 Err(error) => return report(started, Err(error)),
             }
+            if self.index.is_none()
+                && let Some(lanes) = self.shared.lanes.clone()
+            {
+                let stop = self.stop.clone();
+                connections.spawn(async move {
+                    tokio::select! {
+                        biased;
+                        () = lanes.look() => {}
+                        () = stop.requested() => {}
+                    }
+                });
+            }
             report(started, Ok(()));
-            serve(self.arrivals, connections, &self.shared, self.stop).await;
+            serve(self.index, self.guests, connections, &self.shared, self.stop).await;
         });
         // Waits for nobody: whatever still runs on a thread of its own outlived the drain.
         runtime.shutdown_background();
@@ -97,7 +129,8 @@ impl Worker {
 }
 
 async fn serve(
-    mut arrivals: UnboundedReceiver<Arrival>,
+    index: Option<usize>,
+    mut guests: UnboundedReceiver<Guest>,
     mut connections: JoinSet<()>,
     shared: &Arc<Shared>,
     stop: Stop,
@@ -105,8 +138,16 @@ async fn serve(
     let mut stopped = std::pin::pin!(stop.clone().requested());
     loop {
         tokio::select! {
-            Some(arrival) = arrivals.recv() => {
-                connections.spawn(connection::run(arrival, Arc::clone(shared), stop.clone()));
+            Some(guest) = guests.recv() => {
+                let (shared, stop) = (Arc::clone(shared), stop.clone());
+                match guest {
+                    Guest::Arrived(arrival) => {
+                        connections.spawn(connection::run(arrival, index.unwrap_or_default(), shared, stop))
+                    }
+                    Guest::Moved(moving) => {
+                        connections.spawn(connection::carry_on(moving, index.is_none(), shared, stop))
+                    }
+                };
             }
             Some(ended) = connections.join_next() => {
                 if let Err(error) = ended {
@@ -114,6 +155,13 @@ async fn serve(
                 }
             }
             () = &mut stopped => break,
+        }
+    }
+    // Who is on the way here is told like the others.
+    guests.close();
+    while let Ok(guest) = guests.try_recv() {
+        if let Guest::Moved(moving) = guest {
+            connections.spawn(connection::carry_on(moving, index.is_none(), Arc::clone(shared), stop.clone()));
         }
     }
     let drained = async { while connections.join_next().await.is_some() {} };

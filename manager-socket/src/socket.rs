@@ -68,8 +68,20 @@ impl Socket {
     /// # Errors
     /// As `send(2)`.
     pub fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_send(context, |stream| Ok(send(stream, bytes, SendFlags::NOSIGNAL)?))
+    }
+
+    /// Sends in some way what there is room for, waiting for some.
+    ///
+    /// # Errors
+    /// What `send` fails with, other than that there is no room.
+    pub fn poll_send(
+        &mut self,
+        context: &mut Context<'_>,
+        mut send: impl FnMut(&UnixStream) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
         loop {
-            match self.try_write(bytes) {
+            match self.try_send(&mut send) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 outcome => return Poll::Ready(outcome),
@@ -89,9 +101,21 @@ impl Socket {
     /// # Errors
     /// As `send(2)`; `WouldBlock` if there is no room.
     pub fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let sent = send(self.stream.as_ref().ok_or_else(gone)?, bytes, SendFlags::NOSIGNAL);
-        self.is_full = sent == Err(Errno::AGAIN);
-        Ok(sent?)
+        self.try_send(|stream| Ok(send(stream, bytes, SendFlags::NOSIGNAL)?))
+    }
+
+    fn try_send(&mut self, send: impl FnOnce(&UnixStream) -> io::Result<usize>) -> io::Result<usize> {
+        let sent = send(self.stream.as_ref().ok_or_else(gone)?.get_ref());
+        self.is_full = sent.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        sent
+    }
+
+    /// The stream, registered with no runtime any more.
+    ///
+    /// # Errors
+    /// If the runtime could not take it back before.
+    pub fn into_stream(self) -> io::Result<UnixStream> {
+        Ok(self.stream.ok_or_else(gone)?.into_inner())
     }
 
     /// Writes all bytes, waiting for room.

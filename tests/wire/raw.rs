@@ -2,14 +2,15 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
 use manager_protocol::{
-    Code, ErrorReply, FrameKind, HEADER_BYTES, Hello, Kind, ObjectId, Operation, PROTOCOL_VERSION, Part, ReplyHeader,
-    SessionChoice, decode_body, decode_value, encode_value, finish_frame, manager, split_frame, start_frame,
-    write_control, write_part, write_request_header,
+    Code, ErrorReply, FrameKind, HEADER_BYTES, Hello, Kind, Lane, ObjectId, OpenLane, Operation, PROTOCOL_VERSION,
+    Part, ReplyHeader, SessionChoice, decode_body, decode_value, encode_value, finish_frame, manager, split_frame,
+    start_frame, write_control, write_part, write_request_header,
 };
 
 /// A connection to a server.
@@ -38,10 +39,28 @@ impl Raw {
 
     /// A connection that was welcomed.
     pub(crate) fn greeted(socket: &Path) -> Self {
+        Self::greeted_in(socket, SessionChoice::Own)
+    }
+
+    /// A connection that was welcomed, in some session.
+    pub(crate) fn greeted_in(socket: &Path, session: SessionChoice) -> Self {
         let mut raw = Self::connect(socket);
-        raw.send(&hello());
+        raw.send(&hello_in(session));
         assert_eq!(raw.receive().map(|frame| frame.0), Some(FrameKind::Welcome));
         raw
+    }
+
+    /// Asks for a lane: what the server says, and the memory if there is some.
+    pub(crate) fn open_lane(&mut self) -> (Lane, Option<OwnedFd>) {
+        let mut ask = Vec::new();
+        write_control(&mut ask, FrameKind::OpenLane, &OpenLane());
+        self.send(&ask);
+        let mut room = [0; 64];
+        let (count, memory) = manager_lane::receive(&self.stream, &mut room).unwrap();
+        self.buffer.extend(&room[..count]);
+        let (kind, body) = self.receive().expect("the server answers");
+        assert_eq!(kind, FrameKind::Lane);
+        (decode_body(kind, &body).unwrap(), memory)
     }
 
     /// Another handle of the stream, to be written to by another thread.
@@ -120,6 +139,10 @@ impl Raw {
                 | FrameKind::Cancel
                 | FrameKind::Acknowledge
                 | FrameKind::Leave
+                | FrameKind::OpenLane
+                | FrameKind::WakeServer
+                | FrameKind::Lane
+                | FrameKind::WakeClient
                 | FrameKind::Welcome
                 | FrameKind::Goodbye => panic!("a {kind:?} is no answer"),
             }
@@ -151,12 +174,13 @@ fn reply(body: &[u8]) -> (u64, Result<Reply, ErrorReply>) {
 
 /// The first frame of a connection.
 pub(crate) fn hello() -> Vec<u8> {
+    hello_in(SessionChoice::Own)
+}
+
+fn hello_in(session: SessionChoice) -> Vec<u8> {
     let mut out = Vec::new();
-    write_control(
-        &mut out,
-        FrameKind::Hello,
-        &Hello { protocol: PROTOCOL_VERSION, client: "raw".into(), session: SessionChoice::Own },
-    );
+    let hello = Hello { protocol: PROTOCOL_VERSION, client: "raw".into(), session };
+    write_control(&mut out, FrameKind::Hello, &hello);
     out
 }
 

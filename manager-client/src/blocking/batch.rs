@@ -65,7 +65,7 @@ impl Batch<'_> {
     fn run(&mut self) -> Result<()> {
         let mut connection = self.driver.take(self.session, self.deadline)?;
         loop {
-            connection.queue_news(self.session);
+            connection.queue_news(self.session, !self.open.is_empty());
             self.fill(&mut connection);
             while let Err(lost) = self.exchange(&mut connection) {
                 self.resume(&mut connection, &lost)?;
@@ -164,7 +164,7 @@ impl Batch<'_> {
                 self.session.finish(open.id);
             }
         }
-        connection.queue_news(self.session);
+        connection.queue_news(self.session, false);
         for open in &mut self.open {
             let call = self.calls.get(open.index).expect("a call that was begun is one of the batch's");
             let encode = |out: &mut Vec<u8>| out.extend_from_slice(call.arguments);

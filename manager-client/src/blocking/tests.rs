@@ -152,7 +152,7 @@ fn the_child_of_a_fork_does_not_end_the_session() {
     let endpoint = Endpoint::new(fake.path().to_owned(), crate::options::Settings::default());
     let driver = Driver::new(endpoint, Sessions::inherited);
     let parents = Sessions::new(nowhere());
-    let connection = Connection::open(&driver.endpoint, &parents.current(), Deadline::after(LONG)).unwrap();
+    let connection = Connection::open(&driver.endpoint, &parents.current(), &Deadline::after(LONG)).unwrap();
     driver.idle.put(connection);
     drop(driver);
     assert_eq!(is_seen.recv_timeout(LONG).unwrap(), []);

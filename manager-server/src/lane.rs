@@ -1,0 +1,265 @@
+//! Lanes: rings in shared memory beside the sockets of clients that ask for them.
+//!
+//! A lane is looked into by one worker that does nothing else, by turns. A second one would keep a second core from
+//! the clients. While looking does not pay, its connections are with the other workers, like those without lanes.
+
+use std::future::poll_fn;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use manager_lane::{Corrupt, Looker, ServerEnd, current_cpu};
+use manager_protocol::{Code, Error};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+use crate::config::Config;
+use crate::tempo::Tempo;
+use crate::wire::Ending;
+use crate::worker::Guest;
+
+/// What is shared by all that may have a lane.
+#[derive(Debug)]
+pub(crate) struct Lanes {
+    places: Arc<Semaphore>,
+    tempo: Tempo,
+    worker: UnboundedSender<Guest>,
+    /// The lanes that are looked into, while they are.
+    watched: Mutex<Vec<Arc<Watch>>>,
+    /// There is something to look for again.
+    awakes: Notify,
+}
+
+impl Lanes {
+    /// Room for lanes, and the worker that is to look into them.
+    pub(crate) fn new(config: &Config, worker: UnboundedSender<Guest>) -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(config.max_lanes.min(Semaphore::MAX_PERMITS))),
+            tempo: Tempo::new(config.eager_lanes),
+            worker,
+            watched: Mutex::default(),
+            awakes: Notify::new(),
+        }
+    }
+
+    /// The worker that looks into lanes.
+    pub(crate) fn worker(&self) -> &UnboundedSender<Guest> {
+        &self.worker
+    }
+
+    /// A new lane, and the descriptor by which the client gets it; `None` if there can be no more.
+    pub(crate) fn open(self: &Arc<Self>) -> Option<(Lane, OwnedFd)> {
+        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        match ServerEnd::create(REQUEST_SLOTS, REPLY_SLOTS) {
+            Ok((end, descriptor)) => {
+                let watch = Arc::new(Watch { looker: end.looker(), waker: Mutex::default() });
+                let lanes = Arc::clone(self);
+                Some((Lane { end, watch, lanes, is_mapped: false, is_watched: false, _place: place }, descriptor))
+            }
+            Err(error) => {
+                tracing::debug!(%error, "cannot make a lane");
+                None
+            }
+        }
+    }
+
+    /// Looks into the lanes for as long as it pays, and waits for the next time. Never ends.
+    pub(crate) async fn look(&self) {
+        loop {
+            let mut sweeps = 0_u32;
+            while self.tempo.is_hot() {
+                sweeps = sweeps.wrapping_add(1);
+                if sweeps.is_multiple_of(SWEEPS_A_CPU) {
+                    let cpu = Some(current_cpu());
+                    lock(&self.watched).iter().for_each(|watch| watch.looker.tell_cpu(cpu));
+                }
+                let found = lock(&self.watched).iter().filter(|watch| watch.look()).count() > 0;
+                if found || sweeps.is_multiple_of(SWEEPS_A_STEP) {
+                    step_aside().await;
+                } else {
+                    std::hint::spin_loop();
+                }
+            }
+            let awakes = self.awakes.notified();
+            lock(&self.watched).iter().for_each(|watch| watch.doze());
+            if !self.tempo.is_hot() {
+                awakes.await;
+            }
+            let cpu = Some(current_cpu());
+            lock(&self.watched).iter().for_each(|watch| watch.looker.rise(cpu));
+        }
+    }
+}
+
+/// A lane as it is looked into.
+#[derive(Debug)]
+struct Watch {
+    looker: Looker,
+    /// Who reads what is found.
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Watch {
+    /// Looks for a request, and wakes who reads it; whether somebody was woken.
+    fn look(&self) -> bool {
+        self.looker.has_request() && self.wake()
+    }
+
+    /// Looks no more.
+    fn doze(&self) {
+        if self.looker.doze() {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) -> bool {
+        let waker = lock(&self.waker).take();
+        waker.map(Waker::wake).is_some()
+    }
+}
+
+/// The lane of one connection.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    end: ServerEnd,
+    watch: Arc<Watch>,
+    lanes: Arc<Lanes>,
+    /// The client has said that it has it.
+    is_mapped: bool,
+    /// It is among those that are looked into.
+    is_watched: bool,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Lane {
+    /// The client has the lane, or has written into it.
+    pub(crate) fn was_told(&mut self) {
+        self.is_mapped = true;
+    }
+
+    /// Something has arrived, by the lane or by the socket.
+    pub(crate) fn arrived(&self) {
+        if self.lanes.tempo.arrived() {
+            self.lanes.awakes.notify_one();
+        }
+    }
+
+    /// Whether the connection belongs to the worker that looks into lanes.
+    pub(crate) fn belongs_to_looker(&self) -> bool {
+        self.is_mapped && self.lanes.tempo.wants_looking()
+    }
+
+    /// The connection is at the worker that looks into lanes, or at another one.
+    pub(crate) fn is_at_looker(&mut self, is_there: bool) {
+        if is_there && !self.is_watched {
+            lock(&self.lanes.watched).push(Arc::clone(&self.watch));
+            if self.lanes.tempo.is_hot() {
+                self.watch.looker.rise(Some(current_cpu()));
+            }
+        } else if !is_there && self.is_watched {
+            self.unwatch();
+        }
+        self.is_watched = is_there;
+    }
+
+    fn unwatch(&self) {
+        lock(&self.lanes.watched).retain(|watch| !Arc::ptr_eq(watch, &self.watch));
+        // What is there is found before the socket is waited at.
+        self.watch.looker.doze();
+    }
+
+    /// Ready when there is something to be read. Who looks wakes for it, if somebody looks.
+    pub(crate) fn poll_filled(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.end.requests.has_more() {
+            return Poll::Ready(());
+        }
+        if self.is_watched {
+            let mut waker = lock(&self.watch.waker);
+            match &mut *waker {
+                Some(waker) => waker.clone_from(context.waker()),
+                None => *waker = Some(context.waker().clone()),
+            }
+            drop(waker);
+            // It may have gone to sleep over what came in between.
+            if self.watch.looker.has_request() {
+                return Poll::Ready(());
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Reads what has arrived, as far as there is room; how much that was.
+    pub(crate) fn read(&mut self, room: &mut Vec<u8>) -> Result<usize, Ending> {
+        self.end.requests.append(room).map_err(corrupt)
+    }
+
+    /// Whether something has arrived.
+    pub(crate) fn has_request(&mut self) -> bool {
+        self.end.requests.has_more()
+    }
+
+    /// Writes what there is room for; how much, and whether the client must be woken.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(usize, bool), Ending> {
+        let written = self.end.replies.write(bytes).map_err(corrupt)?;
+        Ok((written, self.end.must_wake_client()))
+    }
+
+    /// Whether the client has taken all that was written.
+    pub(crate) fn is_taken(&mut self) -> bool {
+        self.end.replies.is_taken().unwrap_or(false)
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        if self.is_watched {
+            self.unwatch();
+        }
+    }
+}
+
+/// Lets the other tasks of this thread run once, without asking the system for anything meanwhile.
+pub(crate) async fn step_aside() {
+    let mut stepped = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut stepped, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The sizes of a lane, as a client is told.
+pub(crate) fn sizes() -> manager_protocol::Lane {
+    manager_protocol::Lane { request_slots: REQUEST_SLOTS as u32, reply_slots: REPLY_SLOTS as u32 }
+}
+
+/// What a client is told that gets no lane.
+pub(crate) const NO_LANE: manager_protocol::Lane = manager_protocol::Lane { request_slots: 0, reply_slots: 0 };
+
+/// Whether lanes are of use: on one core, who looks keeps those from running that it looks for.
+pub(crate) fn are_useful() -> bool {
+    std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1)
+}
+
+fn corrupt(corrupt: Corrupt) -> Ending {
+    Error::new(Code::MalformedFrame, corrupt.to_string()).into()
+}
+
+/// Looks at all lanes after which the other tasks of the thread have a turn, if none found anything.
+const SWEEPS_A_STEP: u32 = 8;
+
+/// Looks at all lanes after which clients are told where that is done.
+const SWEEPS_A_CPU: u32 = 512;
+
+/// A request is mostly one slot.
+const REQUEST_SLOTS: usize = 256;
+
+/// A reply is mostly two slots.
+const REPLY_SLOTS: usize = 1024;
