@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::io::{self, BufRead, Write};
 
+use manager_client::Lane;
+
 use crate::order::{Answer, Introduction, Order, Report};
 use crate::stopwatch::Stopwatch;
 use crate::system::System;
@@ -39,7 +41,8 @@ fn connect(introduction: &Introduction) -> Outcome<Box<dyn Client>> {
     let Introduction { system, socket, index, lanes } = introduction;
     Ok(match system {
         System::Echo => Box::new(echo::Client::connect(socket)?),
-        System::Manager => Box::new(manager::Client::connect(socket, *index)?),
+        System::Manager => Box::new(manager::Client::connect(socket, *index, Lane::Auto)?),
+        System::Socket => Box::new(manager::Client::connect(socket, *index, Lane::Socket)?),
         System::Threads => Box::new(threads::Client::connect(socket, *lanes)?),
         System::Async => Box::new(aio::Client::connect(socket, *lanes)?),
         System::Redis => Box::new(redis::Client::connect(socket, *index)?),

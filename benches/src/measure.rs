@@ -21,7 +21,7 @@ use crate::results::{Finding, Line, Results};
 use crate::sample::Sample;
 use crate::stage::Running;
 use crate::system::System;
-use crate::usage::resident_bytes;
+use crate::usage::{Usage, resident_bytes};
 use crate::work::{MILLION, Stock};
 
 /// How to measure.
@@ -68,6 +68,7 @@ impl Measurement {
         for bout in &stage.bouts {
             let mut measured = match bout.kind {
                 Kind::Memory => self.memory(&mut running, bout)?,
+                Kind::Idle => self.idle(&mut running, bout)?,
                 Kind::Together | Kind::Alone | Kind::Disturbed(_) => self.bout(&mut running, bout, folder.path())?,
             };
             progress::lines(&measured);
@@ -152,6 +153,21 @@ impl Measurement {
                 Finding::NotInstalled
             };
             lines.push(line(one, finding));
+        }
+        Ok(lines)
+    }
+
+    /// Has clients work, and then looks what the server uses while they do nothing.
+    fn idle(&self, running: &mut Running, bout: &Bout) -> Result<Vec<Line>, BenchError> {
+        let mut lines = Vec::new();
+        for one in &bout.contenders {
+            self.stock(running, one)?;
+            running.run(one.system, one.work, bout.kind, self.time(bout.kind))?;
+            let (server, time) = (running.server(one.system), Duration::from_secs(1));
+            let before = Usage::of(server);
+            sleep(time);
+            let used = Duration::from_nanos(Usage::of(server).since(before).cpu_ns);
+            lines.push(line(one, Finding::Busy(used.as_secs_f64() / time.as_secs_f64() * 100.0)));
         }
         Ok(lines)
     }

@@ -1,7 +1,7 @@
 //! What is measured: stages of servers and clients, and on each the rows that are measured on it.
 
 use crate::error::BenchError;
-use crate::system::System::{self, Async, Cpython, Echo, Manager, Redis, Threads};
+use crate::system::System::{self, Async, Cpython, Echo, Manager, Redis, Socket, Threads};
 use crate::work::{MILLION, VALUE, Work};
 
 /// Servers and clients that are started once, and used for several rows.
@@ -44,6 +44,8 @@ pub(crate) enum Kind {
     Disturbed(Option<Work>),
     /// The server's memory is compared before and after what the work needs is put there.
     Memory,
+    /// What the server uses after the work, while its clients stay and do nothing.
+    Idle,
 }
 
 /// One system in one row.
@@ -119,7 +121,6 @@ fn one_core() -> Stage {
     let bouts = vec![
         bout("one_core_get", GET, &all, &[Async]),
         bout("one_core_insert", INSERT, &all, &[Async]),
-        bout("one_core_set", Work::Set { size: VALUE }, &[], &[Manager, Redis]),
         row("one_core_add", Work::Add),
         bout("one_core_get_1k", Work::Get { size: 1 << 10 }, &[Manager, Redis], &[]),
         bout("one_core_get_64k", Work::Get { size: 64 << 10 }, &[Manager, Redis], &[]),
@@ -137,10 +138,10 @@ fn of_clients(clients: usize) -> Vec<Bout> {
     let ours = [Echo, Manager, Redis];
     let beside = |name, work| {
         let row = format!("clients_{clients}_{name}");
-        if clients == 8 {
-            bout(&row, work, &[&ours[..], &[Cpython]].concat(), &[])
-        } else {
-            bout(&row, work, &ours, &[Cpython])
+        match clients {
+            8 => bout(&row, work, &[&ours[..], &[Socket, Cpython]].concat(), &[]),
+            2 => bout(&row, work, &ours, &[Socket, Cpython]),
+            _ => bout(&row, work, &[&ours[..], &[Socket]].concat(), &[Cpython]),
         }
     };
     let mut bouts = vec![beside("get", GET), beside("insert", INSERT)];
@@ -152,9 +153,17 @@ fn of_clients(clients: usize) -> Vec<Bout> {
             for (name, work) in [("get", Work::PipelineGet { depth }), ("insert", Work::PipelineInsert { depth })] {
                 let row = format!("pipeline_{depth}_clients_{clients}_{name}");
                 let systems = [Manager, Redis];
-                bouts.push(if depth == 16 { bout(&row, work, &[], &systems) } else { bout(&row, work, &systems, &[]) });
+                bouts.push(if depth == 16 {
+                    bout(&row, work, &[], &[Manager, Socket, Redis])
+                } else {
+                    bout(&row, work, &systems, &[Socket])
+                });
             }
         }
+    }
+    if clients == 1 {
+        let row = bout("lane_idle", GET, &[Manager], &[]);
+        bouts.push(Bout { kind: Kind::Idle, ..row });
     }
     bouts
 }

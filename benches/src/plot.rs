@@ -9,7 +9,7 @@ use crate::chart::{Chart, ChartLine, Scale};
 use crate::error::BenchError;
 use crate::results::Results;
 use crate::sample::Summary;
-use crate::system::System::{self, Async, Cpython, Echo, Manager, Redis, Threads};
+use crate::system::System::{self, Async, Cpython, Echo, Manager, Redis, Socket, Threads};
 
 /// Draws all charts that there are figures for into a directory, which is made if it is missing.
 pub(crate) fn plot(results: &Results, directory: &Path, caption: &str) -> Result<Vec<PathBuf>, BenchError> {
@@ -133,6 +133,7 @@ fn name(system: System) -> &'static str {
     match system {
         Echo => "raw socket",
         Manager => "manager",
+        Socket => "manager, socket only",
         Threads => "manager, threads",
         Async => "manager, async",
         Redis => "Redis",
@@ -143,7 +144,7 @@ fn name(system: System) -> &'static str {
 fn colour(system: System) -> RGBColor {
     match system {
         Echo => RGBColor(110, 110, 110),
-        Manager | Threads | Async => RGBColor(20, 90, 200),
+        Manager | Socket | Threads | Async => RGBColor(20, 90, 200),
         Redis => RGBColor(200, 40, 30),
         Cpython => RGBColor(30, 140, 60),
     }

@@ -27,6 +27,7 @@ pub(crate) fn lines(lines: &[Line]) {
                 None => "nothing".to_owned(),
             },
             Finding::Bytes(bytes) => format!("{bytes:>12.1} bytes"),
+            Finding::Busy(percent) => format!("{percent:>12.2} % of a processor"),
             Finding::NotInstalled => "not installed".to_owned(),
         };
         eprintln!("    {:<8} {told}", line.system.name());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::plan::{Kind, stages};
 use crate::results::Results;
 use crate::sample::Sample;
-use crate::system::System::{self, Async, Cpython, Echo, Manager, Redis, Threads};
+use crate::system::System::{self, Async, Cpython, Echo, Manager, Redis, Socket, Threads};
 
 /// All figures; `None` where something was not measured.
 pub(crate) fn ratios(results: &Results) -> BTreeMap<String, Option<f64>> {
@@ -35,6 +35,21 @@ pub(crate) fn ratios(results: &Results) -> BTreeMap<String, Option<f64>> {
         let row = format!("interference_{disturbance}");
         ratios.insert(format!("{row}_p999_us"), results.summary(&row, Manager).map(|summary| summary.p999_us));
     }
+    for clients in [1, 2, 8, 32] {
+        for work in ["get", "insert"] {
+            let row = format!("clients_{clients}_{work}");
+            for peer in [Socket, Redis, Cpython] {
+                let ratio = results.compare((&row, Manager), (&row, peer), rate);
+                ratios.insert(format!("lane_{row}_vs_{peer}"), ratio);
+            }
+            let ratio = results.compare((&row, Socket), (&row, Redis), rate);
+            ratios.insert(format!("socket_{row}_vs_redis"), ratio);
+        }
+    }
+    let ours = |row| results.summary(row, Manager);
+    ratios.insert("lane_one_client_get_p50_us".to_owned(), ours("clients_1_get").map(|one| one.p50_us));
+    ratios.insert("lane_clients_8_max_ms".to_owned(), ours("clients_8_get").map(|all| all.max_us / 1000.0));
+    ratios.insert("lane_idle_cpu_percent".to_owned(), results.busy("lane_idle", Manager));
     let calls = results.system_calls("one_core_get", Manager);
     ratios.insert("syscalls_recv_per_get".to_owned(), calls.map(|calls| calls.receive));
     ratios.insert("syscalls_send_per_get".to_owned(), calls.map(|calls| calls.send));

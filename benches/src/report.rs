@@ -25,6 +25,7 @@ fn row(line: &Line) -> Value {
             row["per_second_by_round"] = json!(rates);
         }
         Finding::Bytes(bytes) => row["bytes"] = json!(bytes),
+        Finding::Busy(percent) => row["busy_percent"] = json!(percent),
         Finding::NotInstalled => row["missing"] = json!("not installed"),
     }
     if let Some(calls) = line.system_calls {

@@ -26,6 +26,8 @@ pub(crate) enum Finding {
     Rounds(Vec<Sample>),
     /// Bytes for each entry.
     Bytes(f64),
+    /// How much of a processor is used, in percent.
+    Busy(f64),
     NotInstalled,
 }
 
@@ -38,7 +40,7 @@ impl Results {
     pub(crate) fn samples(&self, row: &str, system: System) -> &[Sample] {
         match self.find(row, system).map(|line| &line.finding) {
             Some(Finding::Rounds(samples)) => samples,
-            Some(Finding::Bytes(_) | Finding::NotInstalled) | None => &[],
+            Some(Finding::Bytes(_) | Finding::Busy(_) | Finding::NotInstalled) | None => &[],
         }
     }
 
@@ -49,7 +51,14 @@ impl Results {
     pub(crate) fn bytes(&self, row: &str, system: System) -> Option<f64> {
         match self.find(row, system)?.finding {
             Finding::Bytes(bytes) => Some(bytes),
-            Finding::Rounds(_) | Finding::NotInstalled => None,
+            Finding::Rounds(_) | Finding::Busy(_) | Finding::NotInstalled => None,
+        }
+    }
+
+    pub(crate) fn busy(&self, row: &str, system: System) -> Option<f64> {
+        match self.find(row, system)?.finding {
+            Finding::Busy(percent) => Some(percent),
+            Finding::Rounds(_) | Finding::Bytes(_) | Finding::NotInstalled => None,
         }
     }
 

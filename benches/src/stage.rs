@@ -59,7 +59,7 @@ impl Running {
         let (processes, lanes) = match system {
             System::Threads => (1, stage.clients),
             System::Async => (1, stage.tasks),
-            System::Echo | System::Manager | System::Redis | System::Cpython => (stage.clients, 1),
+            System::Echo | System::Manager | System::Socket | System::Redis | System::Cpython => (stage.clients, 1),
         };
         for index in 0..processes {
             let command = match system {
@@ -68,7 +68,7 @@ impl Running {
                     command.arg("client");
                     command
                 }
-                System::Echo | System::Manager | System::Threads | System::Async | System::Redis => {
+                System::Echo | System::Manager | System::Socket | System::Threads | System::Async | System::Redis => {
                     Role::Client.command()?
                 }
             };
@@ -114,7 +114,7 @@ impl Running {
         let clients = self.clients(system);
         let working = match kind {
             Kind::Together => clients.len(),
-            Kind::Alone | Kind::Disturbed(_) | Kind::Memory => 1,
+            Kind::Alone | Kind::Disturbed(_) | Kind::Memory | Kind::Idle => 1,
         };
         let start_ns = now_ns() + HEAD_START_NS + clients.len() as u64 * HEAD_START_EACH_NS;
         let stop_ns = start_ns + time.as_nanos() as u64;

@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum System {
     /// A socket whose other end sends everything back: the floor.
     Echo,
-    /// This project's server and its blocking client, one thread a process.
+    /// This project's server and its blocking client as they are: one thread a process, by whichever way is better.
     Manager,
+    /// The same server and client, held to the socket.
+    Socket,
     /// This project's server and its blocking client, all threads of one process on one manager.
     Threads,
     /// This project's server and its async client, all tasks of one process on one connection.
@@ -36,7 +38,7 @@ impl System {
     pub(crate) fn server(self) -> Server {
         match self {
             Self::Echo => Server::Echo,
-            Self::Manager | Self::Threads | Self::Async => Server::Manager,
+            Self::Manager | Self::Socket | Self::Threads | Self::Async => Server::Manager,
             Self::Redis => Server::Redis,
             Self::Cpython => Server::Cpython,
         }
@@ -46,6 +48,7 @@ impl System {
         match self {
             Self::Echo => "echo",
             Self::Manager => "manager",
+            Self::Socket => "socket",
             Self::Threads => "threads",
             Self::Async => "async",
             Self::Redis => "redis",

@@ -25,6 +25,7 @@ fn figures(line: &Line, results: &Results) -> String {
     match &line.finding {
         Finding::NotInstalled => "not installed".to_owned(),
         Finding::Bytes(bytes) => format!("{bytes:.1} bytes"),
+        Finding::Busy(percent) => format!("{percent:.2} % of a processor"),
         Finding::Rounds(samples) => Summary::of(samples).map_or_else(String::new, |summary| {
             let Spread { median, min, max } = summary.per_second;
             let ratio = if line.system == System::Manager {

@@ -8,10 +8,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Work {
     /// Gets a random entry with a value of `size` bytes out of the client's own keys.
     Get { size: usize },
-    /// Replaces such an entry, and is given the value from before where the system gives it.
+    /// Replaces such an entry.
     Insert { size: usize },
-    /// Replaces such an entry, and is given nothing.
-    Set { size: usize },
     /// Adds 1 to a random counter.
     Add,
     /// Pushes a value to the end of a list that is empty at first.
@@ -46,7 +44,7 @@ impl Work {
     /// What must be there.
     pub(crate) fn stock(self) -> Option<Stock> {
         match self {
-            Self::Get { size } | Self::Insert { size } | Self::Set { size } => Some(Stock::Entries { size }),
+            Self::Get { size } | Self::Insert { size } => Some(Stock::Entries { size }),
             Self::PipelineGet { .. } | Self::PipelineInsert { .. } | Self::Snapshot => {
                 Some(Stock::Entries { size: VALUE })
             }
@@ -64,7 +62,6 @@ impl Work {
         match self {
             Self::Get { .. } | Self::PipelineGet { .. } | Self::GrownGet { .. } => "gets",
             Self::Insert { .. } | Self::PipelineInsert { .. } | Self::GrownInsert { .. } => "inserts",
-            Self::Set { .. } => "sets",
             Self::Add => "adds",
             Self::ListPush => "pushes",
             Self::ListIndex => "gets",

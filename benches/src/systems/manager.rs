@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use manager_client::{Manager, ManagerDict, ManagerList, ManagerQueue};
+use manager_client::{Lane, Manager, ManagerDict, ManagerList, ManagerQueue};
 
 use crate::client::{self, Outcome, expect};
 use crate::keys::{Keys, Random, key, value, write_key};
@@ -18,8 +18,12 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn connect(socket: &Path, index: usize) -> Outcome<Self> {
-        Ok(Self { manager: Manager::connect(socket)?, keys: Keys::of(index), random: Random::new(index) })
+    pub(crate) fn connect(socket: &Path, index: usize, lane: Lane) -> Outcome<Self> {
+        Ok(Self {
+            manager: Manager::options().lane(lane).connect(socket)?,
+            keys: Keys::of(index),
+            random: Random::new(index),
+        })
     }
 
     /// The client of a thread, over the same manager.
@@ -74,10 +78,10 @@ impl Client {
         while watch.goes_on() {
             let pipeline = self.manager.pipeline();
             let queued = dict.on(&pipeline);
-            let pending: Vec<_> = (0..depth).map(|_| queued.insert(self.keys.any(KEYS), value.as_str())).collect();
+            let pending: Vec<_> = (0..depth).map(|_| queued.set(self.keys.any(KEYS), value.as_str())).collect();
             pipeline.send()?;
-            for before in pending {
-                expect(before.take()?.is_some_and(|value| value.len() == VALUE))?;
+            for set in pending {
+                set.take()?;
             }
             watch.lap(depth);
         }
@@ -142,15 +146,6 @@ impl client::Client for Client {
                 }
             }
             Work::Insert { size } => {
-                let (dict, value) = (self.sized(size)?, value(size));
-                watch.start();
-                while watch.goes_on() {
-                    let before = dict.insert(self.keys.any(keys_of(size)), value.as_str())?;
-                    expect(before.is_some_and(|value| value.len() == size))?;
-                    watch.lap(1);
-                }
-            }
-            Work::Set { size } => {
                 let (dict, value) = (self.sized(size)?, value(size));
                 watch.start();
                 while watch.goes_on() {
@@ -236,8 +231,7 @@ impl client::Client for Client {
                 watch.start();
                 while watch.goes_on() {
                     write_key(&mut key, 0, self.random.below(entries));
-                    let before = dict.insert(key.as_str(), value.as_str())?;
-                    expect(before.is_some_and(|value| value.len() == VALUE))?;
+                    dict.set(key.as_str(), value.as_str())?;
                     watch.lap(1);
                 }
             }

@@ -139,9 +139,7 @@ impl client::Client for Client {
     fn run(&mut self, work: Work, mut watch: Stopwatch) -> Outcome<Report> {
         match work {
             Work::Get { size } => self.each(hget(&sized(size)), size, keys_of(size), watch, is_value),
-            Work::Insert { size } | Work::Set { size } => {
-                self.each(replace(&sized(size), size), size, keys_of(size), watch, is_number)
-            }
+            Work::Insert { size } => self.each(replace(&sized(size), size), size, keys_of(size), watch, is_number),
             Work::Add => {
                 let request = Request::of(cmd("HINCRBY").arg("counters").arg(PLACE).arg(1));
                 self.each(request, 0, KEYS, watch, is_number)
