@@ -14,7 +14,8 @@ use std::time::Duration;
 use manager_protocol::{Effect, ObjectId, Row};
 
 use crate::calls::{Calls, Outcomes};
-use crate::connection::{Connection, Deadline, Delivery, Lost};
+use crate::connection::{Connection, Delivery, Lost};
+use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Reason, Result};
 use crate::link::{Answer, DirectLink, Link, Target, thread_number};

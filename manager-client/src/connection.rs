@@ -3,16 +3,16 @@
 //! It never blocks in a read or a write: it waits in `poll`, for no longer than the call may take.
 //! A server wakes a client that waits there more cheaply than one that waits in `recv`.
 
-use std::cell::Cell;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use manager_lane::Corrupt;
 use manager_protocol::{Cancel, FrameKind, Leave, ObjectId, Row, Wake, write_control};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
+use crate::deadline::Deadline;
 use crate::endpoint::{Endpoint, write_hello};
 use crate::error::{Error, Reason, Result};
 use crate::inbox::{Inbox, protocol};
@@ -85,43 +85,6 @@ pub(crate) enum Delivery {
     More,
     /// Nothing more has to be waited for.
     Last,
-}
-
-/// When a call must be over. The time begins to run with the first look at what is left of it, which is when the
-/// call first has to wait: what need not wait reads no clock.
-#[derive(Debug)]
-pub(crate) struct Deadline {
-    timeout: Duration,
-    at: Cell<Option<Instant>>,
-}
-
-impl Deadline {
-    pub(crate) fn after(timeout: Duration) -> Self {
-        Self { timeout, at: Cell::new(None) }
-    }
-
-    /// The time left; `None` for ever.
-    pub(crate) fn left(&self) -> Result<Option<Duration>> {
-        let now = Instant::now();
-        let left = match self.at.get() {
-            Some(at) => at.saturating_duration_since(now),
-            // A time too far away to be told is none.
-            None => match now.checked_add(self.timeout) {
-                Some(at) => {
-                    self.at.set(Some(at));
-                    self.timeout
-                }
-                None => return Ok(None),
-            },
-        };
-        if left.is_zero() { Err(Error::new(Reason::Timeout(self.timeout))) } else { Ok(Some(left)) }
-    }
-
-    /// Waits for so long, but not beyond the deadline.
-    pub(crate) fn sleep(&self, time: Duration) -> Result<()> {
-        std::thread::sleep(time.min(self.left()?.unwrap_or(Duration::MAX)));
-        Ok(())
-    }
 }
 
 impl Connection {

@@ -168,6 +168,7 @@ mod calls;
 mod common;
 mod condition;
 mod connection;
+mod deadline;
 mod dict;
 #[cfg(feature = "embedded")]
 mod embedded;

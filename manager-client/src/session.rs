@@ -17,7 +17,7 @@ use manager_protocol::Effect;
 use self::changes::{Changes, News};
 pub(crate) use self::entry::Entry;
 use self::entry::Place;
-use crate::connection::Deadline;
+use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::reference::{Holds, Outlet};
 use crate::request::Limits;

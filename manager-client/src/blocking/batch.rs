@@ -4,7 +4,8 @@ use manager_protocol::Effect;
 
 use super::Driver;
 use crate::calls::{Calls, Outcomes};
-use crate::connection::{Connection, Deadline, Delivery, Lost};
+use crate::connection::{Connection, Delivery, Lost};
+use crate::deadline::Deadline;
 use crate::error::{Error, Reason, Result};
 use crate::link::Answer;
 use crate::session::{Session, Share};
