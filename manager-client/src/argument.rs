@@ -38,9 +38,7 @@ impl Arguments {
             let (mut bins, mut values) = (ValueBins::default(), values.into_iter());
             while let Some(value) = values.next() {
                 bins.push::<T>(value.borrow()).map_err(cannot_encode)?;
-                if bins.is_single() {
-                    bins.expect(values.size_hint().0);
-                }
+                bins.expect(values.size_hint().0);
             }
             Ok(bins)
         });
@@ -68,9 +66,7 @@ impl Pairs {
             let (mut bins, mut entries) = (PairBins::default(), entries.into_iter());
             while let Some((key, value)) = entries.next() {
                 bins.push::<K, V>(key.borrow(), value.borrow()).map_err(cannot_encode)?;
-                if bins.is_single() {
-                    bins.expect(entries.size_hint().0);
-                }
+                bins.expect(entries.size_hint().0);
             }
             Ok(bins)
         });

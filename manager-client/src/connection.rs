@@ -133,10 +133,11 @@ impl Connection {
     /// Asks for a lane and waits for it.
     fn insist_on_lane(&mut self, deadline: &Deadline) -> Result<()> {
         self.lane.write_news(&mut self.outbox);
-        let answered =
-            self.run(deadline, |inbox| Ok(inbox.next()?.is_none().then(|| inbox.has_offer()).filter(|has| *has)));
-        answered.map_err(|lost| lost.error)?;
-        self.take_offer();
+        let offer = self.run(deadline, |inbox| {
+            inbox.next()?;
+            Ok(inbox.take_offer())
+        });
+        self.lane.accept(offer.map_err(|lost| lost.error)?);
         if self.lane.is_open() { Ok(()) } else { Err(Error::new(Reason::NoSharedMemory)) }
     }
 

@@ -78,11 +78,6 @@ impl Inbox {
         std::mem::take(&mut self.held)
     }
 
-    /// Whether the server has answered whether there is a lane.
-    pub(crate) fn has_offer(&self) -> bool {
-        self.offer.is_some()
-    }
-
     /// Takes what the server has answered to who asked for a lane.
     #[inline]
     pub(crate) fn take_offer(&mut self) -> Option<Lane> {

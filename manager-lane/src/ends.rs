@@ -88,7 +88,8 @@ impl Looker {
     ///
     /// Once it was said, a client that writes a request wakes the server over the socket.
     pub fn doze(&self) -> bool {
-        !self.flags.doze(SERVER_ASLEEP, || self.sight.has_more(), false)
+        self.flags.set_asleep(SERVER_ASLEEP);
+        self.sight.has_more()
     }
 }
 
@@ -140,8 +141,12 @@ impl ClientEnd {
     ///
     /// Once it was said, the server wakes the client over the socket when it has written a reply.
     pub fn doze(&mut self) -> bool {
-        let Self { replies, flags, .. } = self;
-        flags.doze(CLIENT_ASLEEP, || replies.has_more(), true)
+        self.flags.set_asleep(CLIENT_ASLEEP);
+        let has_more = self.replies.has_more();
+        if has_more {
+            self.rise();
+        }
+        !has_more
     }
 
     /// Says that replies are looked for again.
@@ -163,17 +168,13 @@ impl Flags {
         &self.0.words()[place]
     }
 
-    /// Whether there was nothing. If there was something, the flag may be taken back.
-    fn doze(&self, flag: usize, mut has_more: impl FnMut() -> bool, takes_back: bool) -> bool {
+    /// To be followed by a look into the ring.
+    fn set_asleep(&self, flag: usize) {
         self.word(flag).store(1, Ordering::Relaxed);
         fence(Ordering::SeqCst);
-        let more = has_more();
-        if more && takes_back {
-            self.word(flag).store(0, Ordering::Relaxed);
-        }
-        !more
     }
 
+    /// To be asked after a ring was written into.
     #[inline]
     fn sees_asleep(&self, flag: usize) -> bool {
         fence(Ordering::SeqCst);

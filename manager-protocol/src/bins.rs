@@ -9,15 +9,14 @@ use crate::error::{Code, Error, Result};
 use crate::reply::Many;
 
 /// Values, to be a sequence of them.
-#[derive(Clone, Default)]
-pub struct ValueBins(Bins);
+pub type ValueBins = Bins<false>;
 
 /// Pairs of values, to be a sequence of such.
-#[derive(Clone, Default)]
-pub struct PairBins(Bins);
+pub type PairBins = Bins<true>;
 
+/// Values, or pairs of them.
 #[derive(Clone, Default)]
-struct Bins {
+pub struct Bins<const PAIRS: bool> {
     bytes: Vec<u8>,
     len: usize,
 }
@@ -30,24 +29,13 @@ impl ValueBins {
     /// nothing was added.
     #[inline]
     pub fn push<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        self.0.add(|bytes| append_bin(bytes, value))
-    }
-
-    /// Whether there is one, and no other.
-    #[must_use]
-    pub fn is_single(&self) -> bool {
-        self.0.len == 1
-    }
-
-    /// Takes room for so many more that are as long as those before.
-    pub fn expect(&mut self, more: usize) {
-        self.0.expect(more);
+        self.add(|bytes| append_bin(bytes, value))
     }
 
     /// The values.
     #[must_use]
     pub fn many(&self) -> Many<'_, Encoded<'_>> {
-        Many::known(&self.0.bytes, self.0.len)
+        Many::known(&self.bytes, self.len)
     }
 }
 
@@ -58,32 +46,28 @@ impl PairBins {
     /// As [`ValueBins::push`].
     #[inline]
     pub fn push<K: Serialize + ?Sized, V: Serialize + ?Sized>(&mut self, key: &K, value: &V) -> Result<()> {
-        self.0.add(|bytes| {
+        self.add(|bytes| {
             bytes.push(PAIR);
             append_bin(bytes, key)?;
             append_bin(bytes, value)
         })
     }
 
-    /// Whether there is one, and no other.
-    #[must_use]
-    pub fn is_single(&self) -> bool {
-        self.0.len == 1
-    }
-
-    /// Takes room for so many more that are as long as those before.
-    pub fn expect(&mut self, more: usize) {
-        self.0.expect(more);
-    }
-
     /// The pairs.
     #[must_use]
     pub fn many(&self) -> Many<'_, (Encoded<'_>, Encoded<'_>)> {
-        Many::known(&self.0.bytes, self.0.len)
+        Many::known(&self.bytes, self.len)
     }
 }
 
-impl Bins {
+impl<const PAIRS: bool> Bins<PAIRS> {
+    /// Takes room for so many more that are as long as the first, once that is here, and no other.
+    pub fn expect(&mut self, more: usize) {
+        if self.len == 1 {
+            self.bytes.reserve(self.bytes.len().saturating_mul(more).min(MOST_EXPECTED));
+        }
+    }
+
     #[inline]
     fn add(&mut self, append: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
         let end = self.bytes.len();
@@ -94,24 +78,12 @@ impl Bins {
         }
         added
     }
-
-    fn expect(&mut self, more: usize) {
-        let length = self.bytes.len().checked_div(self.len).unwrap_or(0);
-        self.bytes.reserve(length.saturating_mul(more).min(MOST_EXPECTED));
-    }
 }
 
-impl fmt::Debug for ValueBins {
-    /// Without what is in it: values never reach a log.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ValueBins({})", self.0.len)
-    }
-}
-
-impl fmt::Debug for PairBins {
+impl<const PAIRS: bool> fmt::Debug for Bins<PAIRS> {
     /// Without what is in it: keys and values never reach a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PairBins({})", self.0.len)
+        write!(f, "Bins({})", self.len)
     }
 }
 

@@ -18,7 +18,7 @@ mod quick;
 mod reference;
 mod reply;
 
-pub use bins::{PairBins, ValueBins};
+pub use bins::{Bins, PairBins, ValueBins};
 pub use encoded::{Bin, Encoded, SharedBytes, append_value, decode_checked_value, decode_value, encode_value};
 pub use error::{Code, Error, Result};
 pub use frame::{Frame, FrameKind, HEADER_BYTES, finish_frame, split_frame, start_frame};

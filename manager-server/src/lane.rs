@@ -144,22 +144,27 @@ impl Lane {
         }
     }
 
-    /// Whether the connection belongs to the worker that looks into lanes.
-    pub(crate) fn belongs_to_looker(&self) -> bool {
+    /// Whether it should be looked into, and the connection be with the worker that does.
+    pub(crate) fn wants_watch(&self) -> bool {
         self.is_mapped && self.lanes.tempo.wants_looking()
     }
 
-    /// The connection is at the worker that looks into lanes, or at another one.
-    pub(crate) fn is_at_looker(&mut self, is_there: bool) {
-        if is_there && !self.is_watched {
+    /// Whether it is looked into, which it is while the connection is with the worker that does.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.is_watched
+    }
+
+    /// Has it looked into from now on, or not any more.
+    pub(crate) fn watch(&mut self, is_wanted: bool) {
+        if is_wanted && !self.is_watched {
             lock(&self.lanes.watched).push(Arc::clone(&self.watch));
             if self.lanes.tempo.is_hot() {
                 self.watch.looker.rise(Some(current_cpu()));
             }
-        } else if !is_there && self.is_watched {
+        } else if !is_wanted && self.is_watched {
             self.unwatch();
         }
-        self.is_watched = is_there;
+        self.is_watched = is_wanted;
     }
 
     fn unwatch(&self) {

@@ -64,12 +64,15 @@ impl Tempo {
     pub(crate) fn arrived(&self) -> bool {
         let bursts = self.bursts.fetch_add(1, Ordering::Relaxed);
         // While nobody looks, this is when the clock is read; to end a rest, at once.
-        let is_resting = self.wants_looking.load(Ordering::Relaxed) && !self.is_hot.load(Ordering::Relaxed);
-        if is_resting || !self.wants_looking.load(Ordering::Relaxed) && bursts.is_multiple_of(BURSTS_A_CLOCK) {
+        let is_due = if self.wants_looking() {
+            !self.is_hot.load(Ordering::Relaxed)
+        } else {
+            bursts.is_multiple_of(BURSTS_A_CLOCK)
+        };
+        if is_due {
             self.judge(Instant::now());
-            return self.is_hot.load(Ordering::Relaxed);
         }
-        false
+        is_due && self.is_hot.load(Ordering::Relaxed)
     }
 
     /// Whether connections with lanes belong to the worker that looks into lanes.

@@ -17,8 +17,6 @@ use crate::lane::{self, Lane, step_aside};
 pub(crate) struct Wire {
     socket: Socket,
     lane: Option<Lane>,
-    /// The worker that serves it looks into lanes.
-    is_at_looker: bool,
     /// What is in the inbox came by the lane.
     pub(crate) is_from_lane: bool,
     /// Answers go by the lane: that is how what they answer came. A client changes the way only when it awaits none.
@@ -68,7 +66,6 @@ impl Wire {
         Self {
             socket,
             lane: None,
-            is_at_looker: false,
             is_from_lane: false,
             by_lane: false,
             inbox: Inbox::default(),
@@ -104,20 +101,21 @@ impl Wire {
     /// # Errors
     /// If the system refuses it.
     pub(crate) fn moved(self, is_at_looker: bool) -> io::Result<Self> {
-        let mut moved = Self { socket: Socket::new(self.socket.into_stream()?)?, is_at_looker, ..self };
+        let mut moved = Self { socket: Socket::new(self.socket.into_stream()?)?, ..self };
         if let Some(lane) = &mut moved.lane {
-            lane.is_at_looker(is_at_looker);
+            lane.watch(is_at_looker);
         }
         Ok(moved)
     }
 
     /// Whether it is served by the worker that looks into lanes, and not another one, or the other way round.
     pub(crate) fn is_misplaced(&self) -> bool {
-        self.lane.as_ref().is_some_and(|lane| lane.belongs_to_looker() != self.is_at_looker)
+        self.lane.as_ref().is_some_and(|lane| lane.wants_watch() != lane.is_watched())
     }
 
+    /// Whether it is served by the worker that looks into lanes.
     pub(crate) fn is_at_looker(&self) -> bool {
-        self.is_at_looker
+        self.lane.as_ref().is_some_and(Lane::is_watched)
     }
 
     /// Reads once, waiting for bytes, into a buffer of at least `floor` bytes that stays within one
