@@ -1,5 +1,7 @@
 //! All that an object holds, read in every way there is.
 
+use std::iter::repeat_n;
+
 use manager_client::aio::Async;
 use manager_client::{Blocking, DirectLink, Link, ManagerArray, ManagerDict, ManagerList, ManagerSet, Object};
 use manager_protocol::{Encoded, Operation, Row, array, decode_value, dict, list, set};
@@ -84,7 +86,7 @@ impl Iterate for InProcess {
     fn entries<K: Stored, V: Stored>(&self, dict: &ManagerDict<K, V, Self>, backward: bool) -> Vec<(K, V)> {
         let mut all = Vec::new();
         let mut after = None;
-        for limit in GROWING {
+        for limit in growing() {
             let (page, next) = entry_page(self, dict, after, limit, backward);
             assert!(page.len() <= limit as usize);
             all.extend(page);
@@ -104,7 +106,7 @@ impl Iterate for InProcess {
     fn set<T: Stored>(&self, set: &ManagerSet<T, Self>, backward: bool) -> Vec<T> {
         let mut all = Vec::new();
         let mut after = None;
-        for limit in GROWING {
+        for limit in growing() {
             let encode = |out: &mut Vec<u8>| set::Page { after, limit, backward }.encode(out);
             let found = self.call(set.target(), set::Page::ROW, encode, |answer| {
                 let page: set::PageReply<'_> = decode_value(answer.result)?;
@@ -137,7 +139,7 @@ fn by_index<T: Stored>(
     backward: bool,
 ) -> Vec<T> {
     let mut all: Vec<T> = Vec::new();
-    for limit in GROWING {
+    for limit in growing() {
         let found = link.call(
             object.target(),
             row,
@@ -178,5 +180,8 @@ pub(super) fn entry_page<L: DirectLink, K: Stored, V: Stored>(
     wait::<L, _>(page).unwrap()
 }
 
-/// How many items each page has: few at first, so that small objects have several pages.
-const GROWING: [u32; 14] = [1, 2, 3, 5, 8, 13, 100, 1000, 2000, 3000, 4000, 5000, 10_000, 20_000];
+/// How many items each page has: few at first, so that small objects have several pages. There is an end to it, which no
+/// object reaches that a list becomes when it is repeated a few times.
+fn growing() -> impl Iterator<Item = u32> {
+    [1, 2, 3, 5, 8, 13, 100, 1000, 2000, 3000, 4000, 5000].into_iter().chain(repeat_n(10_000, 1000))
+}
