@@ -14,7 +14,7 @@ use std::time::Duration;
 use manager_protocol::{Effect, ObjectId, Row};
 
 use crate::calls::{Calls, Outcomes};
-use crate::connection::{Connection, Delivery, Lost};
+use crate::connection::{Connection, Delivery};
 use crate::deadline::Deadline;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Reason, Result};
@@ -22,6 +22,7 @@ use crate::link::{Answer, DirectLink, Link, Target, thread_number};
 use crate::reference::Outlet;
 use crate::retry::Backoff;
 use crate::session::{Begun, Session, Sessions};
+use crate::wire::Lost;
 
 /// The link of the blocking proxies: a call returns when its reply is there.
 #[derive(Debug, Clone)]

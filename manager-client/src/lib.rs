@@ -225,6 +225,7 @@ mod versioned;
 #[cfg(test)]
 mod waiting;
 mod watch;
+mod wire;
 
 pub use array::{Iter as ArrayIter, ManagerArray};
 pub use barrier::{BarrierPass, ManagerBarrier};

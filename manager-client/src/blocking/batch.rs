@@ -4,11 +4,12 @@ use manager_protocol::Effect;
 
 use super::Driver;
 use crate::calls::{Calls, Outcomes};
-use crate::connection::{Connection, Delivery, Lost};
+use crate::connection::{Connection, Delivery};
 use crate::deadline::Deadline;
 use crate::error::{Error, Reason, Result};
 use crate::link::Answer;
 use crate::session::{Session, Share};
+use crate::wire::Lost;
 
 /// Carries out calls, each of which has an outcome of its own.
 pub(super) fn carry_out<'a>(driver: &'a Driver, calls: &'a Calls, deadline: &'a Deadline) -> Outcomes {
