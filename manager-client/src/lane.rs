@@ -7,6 +7,7 @@
 use std::env;
 use std::os::fd::OwnedFd;
 use std::sync::LazyLock;
+use std::thread::yield_now;
 use std::time::{Duration, Instant};
 
 use manager_lane::{ClientEnd, current_cpu, leave_cpu};
@@ -40,7 +41,7 @@ pub(crate) enum State {
     /// It was asked for; its memory may have arrived.
     Asked(Option<OwnedFd>),
     /// It is here, and the server may know.
-    Open { lane: Box<ClientEnd>, told: bool },
+    Open { lane: Box<ClientEnd>, told: bool, calls: u32 },
     /// There is none, and there will be none.
     Without,
 }
@@ -91,7 +92,7 @@ impl State {
         };
         // Without it the socket does as well, only slower.
         if let Ok(lane) = opened {
-            *self = Self::Open { lane: Box::new(lane), told: false };
+            *self = Self::Open { lane: Box::new(lane), told: false, calls: 0 };
         }
     }
 
@@ -102,7 +103,20 @@ impl State {
     /// Whether a request of so many bytes should go by the lane.
     #[inline]
     pub(crate) fn suits(&self, bytes: usize) -> bool {
-        matches!(self, Self::Open { lane, told: true } if bytes <= MOST_BYTES && lane.is_served())
+        matches!(self, Self::Open { lane, told: true, .. } if bytes <= MOST_BYTES && lane.is_served())
+    }
+
+    /// Lets others run on this CPU now and then: a thread that looks for its answers and never sleeps keeps it for as
+    /// long as the system lets it, and each of the others waits for that.
+    #[inline]
+    pub(crate) fn take_turns(&mut self) {
+        if let Self::Open { calls, .. } = self {
+            *calls += 1;
+            if *calls == CALLS_A_TURN {
+                *calls = 0;
+                yield_now();
+            }
+        }
     }
 }
 
@@ -170,6 +184,10 @@ const MOST_BYTES: usize = 8 * 1024;
 
 /// An answer that takes longer is slept for: a few times what most take, and less than a wake costs.
 const LOOKING: Duration = Duration::from_micros(20);
+
+/// Calls after which others have their turn: about half a millisecond, where the system would give three or more to
+/// each. Much less, and those that share a CPU spend their time changing places.
+const CALLS_A_TURN: u32 = 512;
 
 /// Looks for each look at the clock.
 const LOOKS_A_CLOCK: u32 = 16;

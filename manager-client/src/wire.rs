@@ -137,6 +137,7 @@ impl Wire {
         deadline: &Deadline,
         mut look: impl FnMut(&mut Inbox) -> Result<Option<T>>,
     ) -> Result<T> {
+        self.lane.take_turns();
         let (mut found, mut looking) = (None, Looking::new(self.keeps_cpu));
         // Why nothing more comes. What came by the lane before that is taken first.
         let mut end = None;
