@@ -8,13 +8,13 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use manager_protocol::{Code, Error, FrameKind, write_error_reply};
 use manager_socket::Socket;
 use tokio::net::unix::UCred;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::{spawn_blocking, yield_now};
 use tokio::time::sleep;
 
@@ -22,6 +22,7 @@ use crate::accept::Arrival;
 use crate::conversation::{Conversation, Job, Turn};
 use crate::core::{Departure, Stream};
 use crate::handshake::{admit, greet};
+use crate::lane::Watch;
 use crate::stop::Stop;
 use crate::wire::{Ending, Wire};
 use crate::worker::{Guest, Shared};
@@ -49,68 +50,89 @@ pub(crate) async fn run(arrival: Arrival, home: usize, shared: Arc<Shared>, stop
     match greeted {
         Ok(client) => {
             let conversation = Conversation::new(Arc::clone(&shared.core), client, shared.config.limits.max_message);
-            serve(Moving { wire, conversation, peer, seat, home }, &shared, stop).await;
+            serve(Box::new(Connection::new(wire, conversation, peer, seat, home, shared)), stop).await;
         }
         Err(ending) => end(wire, ending, &peer, &shared).await,
     }
 }
 
-/// A connection after its hello, between two workers.
-#[derive(Debug)]
-pub(crate) struct Moving {
-    wire: Wire,
-    conversation: Conversation,
-    peer: UCred,
-    /// Its place among all connections.
-    seat: Option<OwnedSemaphorePermit>,
-    /// The worker that it was dealt to.
-    home: usize,
-}
-
 /// Goes on with a connection on another worker than before.
-pub(crate) async fn carry_on(moving: Box<Moving>, is_at_looker: bool, shared: Arc<Shared>, stop: Stop) {
-    let Moving { wire, conversation, peer, seat, home } = *moving;
-    match wire.moved(is_at_looker) {
-        Ok(wire) => serve(Moving { wire, conversation, peer, seat, home }, &shared, stop).await,
+pub(crate) async fn carry_on(mut connection: Box<Connection>, is_at_looker: bool, stop: Stop) {
+    match connection.wire.move_here(is_at_looker) {
+        Ok(()) => serve(connection, stop).await,
         Err(error) => {
             tracing::warn!(%error, "cannot go on with a connection");
+            let Connection { conversation, shared, .. } = *connection;
             depart(conversation, Departure::Broke, &shared);
         }
     }
 }
 
-async fn serve(served: Moving, shared: &Shared, stop: Stop) {
-    let Moving { mut wire, conversation, peer, seat, home } = served;
-    let patience = shared.config.frame_timeout;
-    let mut connection = Connection { wire: &mut wire, shared, conversation, patience, left: false, has_news: false };
-    let ending = match connection.converse(stop.clone()).await {
-        Ok(Moves) => {
-            let conversation = connection.conversation;
-            let next = if wire.is_at_looker() { shared.workers.get(home) } else { shared.looker() };
-            let moving = Box::new(Moving { wire, conversation, peer, seat, home });
-            let Err(moving) = send(next, moving) else { return };
+async fn serve(connection: Box<Connection>, stop: Stop) {
+    let (connection, ending) = match converse(connection, stop).await {
+        (connection, Ok(Moves)) => match send(connection) {
+            Ok(()) => return,
             // That worker has stopped, and so will this one.
-            let Moving { wire, conversation, peer, .. } = *moving;
-            depart(conversation, Departure::Broke, shared);
-            return end(wire, Ending::shutting_down(), &peer, shared).await;
-        }
-        Err(ending) => ending,
+            Err(connection) => (connection, Ending::shutting_down()),
+        },
+        (connection, Err(ending)) => (connection, ending),
     };
-    let conversation = connection.conversation;
+    let Connection { mut wire, conversation, peer, shared, seat: _seat, .. } = *connection;
     let departure = match &ending {
         // What was left in the lane was not taken.
         Ending::Left if wire.is_taken() => Departure::Left,
         Ending::Left | Ending::Broken(_) | Ending::Stalled | Ending::Refused(_) => Departure::Broke,
     };
-    depart(conversation, departure, shared);
-    end(wire, ending, &peer, shared).await;
+    depart(conversation, departure, &shared);
+    end(wire, ending, &peer, &shared).await;
 }
 
-/// Has another worker go on with a connection; gives it back if that has stopped.
-fn send(worker: Option<&UnboundedSender<Guest>>, moving: Box<Moving>) -> Result<(), Box<Moving>> {
-    let Some(worker) = worker else { return Err(moving) };
-    worker.send(Guest::Moved(moving)).map_err(|refused| match refused.0 {
-        Guest::Moved(moving) => moving,
+/// Goes on until there is a reason to end, or another worker is to go on.
+async fn converse(mut connection: Box<Connection>, stop: Stop) -> (Box<Connection>, Result<Moves, Ending>) {
+    let mut stopped = pin!(stop.clone().requested());
+    loop {
+        let next = connection.go_on(&stop).await;
+        let read = match next {
+            Ok(Next::Turn) => Ok(()),
+            Ok(Next::Move) => return (connection, Ok(Moves)),
+            Ok(Next::Wait) => match connection.watch() {
+                Some(watch) => {
+                    connection = wait_with(&watch, connection, stopped.as_mut()).await;
+                    Ok(())
+                }
+                None => connection.read(stopped.as_mut()).await,
+            },
+            Err(ending) => Err(ending),
+        };
+        if let Err(ending) = read {
+            return (connection, Err(ending));
+        }
+    }
+}
+
+/// Waits, while who looks into the lane has what arrives there answered.
+async fn wait_with(
+    watch: &Watch,
+    connection: Box<Connection>,
+    stopped: Pin<&mut impl Future<Output = ()>>,
+) -> Box<Connection> {
+    let lent = watch.lend(connection);
+    tokio::select! {
+        biased;
+        () = poll_fn(|context| lent.poll(|connection| connection.poll_wait(context))) => {}
+        () = stopped => {}
+    }
+    lent.take_back()
+}
+
+/// Has the other worker go on with a connection; gives it back if that has stopped.
+fn send(connection: Box<Connection>) -> Result<(), Box<Connection>> {
+    let shared = Arc::clone(&connection.shared);
+    let is_at_looker = connection.wire.is_at_looker();
+    let worker = if is_at_looker { shared.workers.get(connection.home) } else { shared.looker() };
+    let Some(worker) = worker else { return Err(connection) };
+    worker.send(Guest::Moved(connection)).map_err(|refused| match refused.0 {
+        Guest::Moved(connection) => connection,
         Guest::Arrived(_) => unreachable!("what was refused is what was sent"),
     })
 }
@@ -146,10 +168,16 @@ async fn end(wire: Wire, ending: Ending, peer: &UCred, shared: &Shared) {
 }
 
 /// A connection after its hello.
-struct Connection<'a> {
-    wire: &'a mut Wire,
-    shared: &'a Shared,
+#[derive(Debug)]
+pub(crate) struct Connection {
+    wire: Wire,
     conversation: Conversation,
+    shared: Arc<Shared>,
+    peer: UCred,
+    /// Its place among all connections.
+    seat: Option<OwnedSemaphorePermit>,
+    /// The worker that it was dealt to.
+    home: usize,
     /// How much longer to wait for the frame that has begun to arrive.
     patience: Duration,
     /// The peer sends nothing any more, but may still take replies.
@@ -157,49 +185,98 @@ struct Connection<'a> {
     /// Something has arrived since replies were sent. A wake does not tell that they arrived: it may have been sent
     /// before.
     has_news: bool,
+    /// Where its task is to go on.
+    halted: Option<Result<Halt, Ending>>,
 }
 
-impl Connection<'_> {
-    /// Goes on until there is a reason to end.
-    async fn converse(&mut self, stop: Stop) -> Result<Moves, Ending> {
-        let mut stopped = pin!(stop.clone().requested());
-        loop {
-            let starved = self.answer().await?;
-            let collected = self.conversation.collect(&mut self.wire.out);
-            self.conversation.stream(&mut self.wire.out);
-            self.wire.flush().await?;
-            collected?;
-            free(self.conversation.take_ended());
+/// Why the answering of what has arrived halts.
+#[derive(Debug)]
+enum Halt {
+    /// Nothing whole is left.
+    Starved,
+    /// There are replies to be sent first.
+    Full,
+    /// A request may take long.
+    Job(Job),
+    /// The client asks for a lane.
+    Lane,
+}
 
-            let stopping = stop.is_requested();
-            if self.conversation.is_streaming() || !starved {
-                if starved && !self.left && !stopping {
-                    self.read_arrived().await?;
-                }
-                yield_now().await; // There is more to do at once, and others have waited for it.
-            } else if stopping {
-                self.shared.core.turn_away(self.conversation.client(), self.shared.now());
-                let _ending = self.conversation.collect(&mut self.wire.out);
-                self.wire.flush().await?;
-                return Err(Ending::shutting_down());
-            } else if self.left {
-                return Err(Ending::Left);
-            } else if self.wire.is_misplaced() {
-                return Ok(Moves);
-            } else {
-                self.read(stopped.as_mut()).await?;
+/// What a connection does next.
+enum Next {
+    /// There is more to be done at once.
+    Turn,
+    /// Nothing, until something arrives.
+    Wait,
+    /// It goes to another worker.
+    Move,
+}
+
+impl Connection {
+    fn new(
+        wire: Wire,
+        conversation: Conversation,
+        peer: UCred,
+        seat: Option<OwnedSemaphorePermit>,
+        home: usize,
+        shared: Arc<Shared>,
+    ) -> Self {
+        let patience = shared.config.frame_timeout;
+        let (left, has_news, halted) = (false, false, None);
+        Self { wire, conversation, shared, peer, seat, home, patience, left, has_news, halted }
+    }
+
+    /// Answers what has arrived, and sends the answers.
+    async fn go_on(&mut self, stop: &Stop) -> Result<Next, Ending> {
+        let starved = self.answer_all().await?;
+        let collected = self.conversation.collect(&mut self.wire.out);
+        self.conversation.stream(&mut self.wire.out);
+        self.wire.flush().await?;
+        collected?;
+        free(self.conversation.take_ended());
+
+        let stopping = stop.is_requested();
+        if self.conversation.is_streaming() || !starved {
+            if starved && !self.left && !stopping {
+                self.read_arrived().await?;
             }
+            yield_now().await; // Others have waited for it.
+            Ok(Next::Turn)
+        } else if stopping {
+            self.shared.core.turn_away(self.conversation.client(), self.shared.now());
+            let _ending = self.conversation.collect(&mut self.wire.out);
+            self.wire.flush().await?;
+            Err(Ending::shutting_down())
+        } else if self.left {
+            Err(Ending::Left)
+        } else if self.wire.is_misplaced() {
+            Ok(Next::Move)
+        } else {
+            Ok(Next::Wait)
         }
     }
 
     /// Answers what has arrived, in order. Whether nothing whole is left; otherwise there are
     /// replies to be sent first.
-    async fn answer(&mut self) -> Result<bool, Ending> {
+    async fn answer_all(&mut self) -> Result<bool, Ending> {
+        loop {
+            let halted = self.halted.take();
+            match halted.unwrap_or_else(|| self.answer())? {
+                Halt::Starved => return Ok(true),
+                Halt::Full => return Ok(false),
+                Halt::Job(job) => self.run(job).await?,
+                Halt::Lane => self.open_lane().await?,
+            }
+        }
+    }
+
+    /// Answers what has arrived, in order, as far as it need not wait for anything.
+    fn answer(&mut self) -> Result<Halt, Ending> {
         let now = self.shared.now();
         while self.wire.out.len() < HIGH_WATER && !self.conversation.is_full() {
-            let Wire { inbox, out, is_from_lane, by_lane, .. } = &mut *self.wire;
+            let Wire { inbox, out, is_from_lane, by_lane, .. } = &mut self.wire;
             let Some(frame) = inbox.frame(self.shared.config.limits.max_frame)? else {
-                return Ok(true);
+                return Ok(Halt::Starved);
             };
             self.patience = self.shared.config.frame_timeout;
             let length = frame.body.len();
@@ -211,17 +288,14 @@ impl Connection<'_> {
             }
             match self.conversation.hear(frame, now, out)? {
                 Turn::Done => inbox.advance(length),
-                Turn::Patient(id) => {
-                    let body = inbox.take_body(length);
-                    self.run(Job { id, body }).await?;
-                }
+                Turn::Patient(id) => return Ok(Halt::Job(Job { id, body: inbox.take_body(length) })),
                 Turn::Assembled(job) => {
                     inbox.advance(length);
-                    self.run(job).await?;
+                    return Ok(Halt::Job(job));
                 }
                 Turn::Lane => {
                     inbox.advance(length);
-                    self.open_lane().await?;
+                    return Ok(Halt::Lane);
                 }
                 Turn::Woken => {
                     inbox.advance(length);
@@ -230,7 +304,55 @@ impl Connection<'_> {
                 }
             }
         }
-        Ok(false)
+        Ok(Halt::Full)
+    }
+
+    /// Reads what has arrived by the lane, answers it and sends the answers, as far as it need not wait for anything;
+    /// whether that was all. Otherwise its task goes on.
+    pub(crate) fn attend(&mut self) -> bool {
+        if self.halted.is_none() {
+            self.halted = self.try_attend().transpose();
+        }
+        self.halted.is_none()
+    }
+
+    fn try_attend(&mut self) -> Result<Option<Halt>, Ending> {
+        if !self.wire.fill_by_lane(READ_BUFFER, self.shared.config.limits.max_frame)? {
+            return Ok(Some(Halt::Starved));
+        }
+        self.has_news = true;
+        let halt = self.answer()?;
+        let is_all = matches!(halt, Halt::Starved) && !self.conversation.is_streaming() && !self.is_inside();
+        Ok(if is_all && self.wire.try_flush_by_lane()? { None } else { Some(halt) })
+    }
+
+    /// It cannot go on.
+    pub(crate) fn fail(&mut self) {
+        self.halted = Some(Err(Error::new(Code::Internal, "a fault in the server").into()));
+    }
+
+    /// Who looks into its lane, and can have it answer meanwhile, if somebody does.
+    fn watch(&mut self) -> Option<Arc<Watch>> {
+        if self.is_inside() { None } else { self.wire.lane().and_then(|lane| lane.watched()) }
+    }
+
+    /// Ready when its task is to go on.
+    fn poll_wait(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.halted.is_some() {
+            return Poll::Ready(());
+        }
+        let max = self.shared.config.limits.max_frame;
+        let read = pin!(self.wire.fill(READ_BUFFER, max)).poll(context);
+        if let Poll::Ready(read) = read {
+            self.halted = self.note(read).err().map(Err);
+            return Poll::Ready(());
+        }
+        self.conversation.client().mailbox().poll_filled(context)
+    }
+
+    /// Whether a frame or a message in parts has arrived in part.
+    fn is_inside(&self) -> bool {
+        self.wire.inbox.is_inside_frame() || self.conversation.is_inside_message()
     }
 
     /// Gives the client the lane that it asks for, if there can be one.
@@ -270,7 +392,7 @@ impl Connection<'_> {
 
     /// Reads once, waiting for as long as the peer may be silent.
     async fn read(&mut self, stopped: Pin<&mut impl Future<Output = ()>>) -> Result<(), Ending> {
-        let inside = self.wire.inbox.is_inside_frame() || self.conversation.is_inside_message();
+        let inside = self.is_inside();
         // Only the time spent waiting counts, not what the server itself takes between reads.
         let begun = inside.then(Instant::now);
         let client = self.conversation.client().clone();

@@ -5,6 +5,7 @@
 
 use std::future::poll_fn;
 use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -14,6 +15,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::config::Config;
+use crate::connection::Connection;
 use crate::tempo::Tempo;
 use crate::wire::Ending;
 use crate::worker::Guest;
@@ -52,7 +54,7 @@ impl Lanes {
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
         match ServerEnd::create(REQUEST_SLOTS, REPLY_SLOTS) {
             Ok((end, descriptor)) => {
-                let watch = Arc::new(Watch { looker: end.looker(), waker: Mutex::default() });
+                let watch = Arc::new(Watch::new(end.looker()));
                 let lanes = Arc::clone(self);
                 Some((Lane { end, watch, lanes, is_mapped: false, is_watched: false, _place: place }, descriptor))
             }
@@ -73,8 +75,8 @@ impl Lanes {
                     let cpu = Some(current_cpu());
                     lock(&self.watched).iter().for_each(|watch| watch.looker.tell_cpu(cpu));
                 }
-                let found = lock(&self.watched).iter().filter(|watch| watch.look()).count() > 0;
-                if found || sweeps.is_multiple_of(SWEEPS_A_STEP) {
+                let woke = lock(&self.watched).iter().filter(|watch| watch.look()).count() > 0;
+                if woke || sweeps.is_multiple_of(SWEEPS_A_STEP) {
                     step_aside().await;
                 } else {
                     std::hint::spin_loop();
@@ -93,16 +95,46 @@ impl Lanes {
 
 /// A lane as it is looked into.
 #[derive(Debug)]
-struct Watch {
+pub(crate) struct Watch {
     looker: Looker,
     /// Who reads what is found.
     waker: Mutex<Option<Waker>>,
+    /// Its connection, while that waits: then it is answered where it is found, without a turn of the runtime.
+    lent: Mutex<Option<Box<Connection>>>,
 }
 
+/// A connection that waits. What arrives by its lane is answered meanwhile.
+#[derive(Debug)]
+pub(crate) struct Lent<'a>(&'a Watch);
+
 impl Watch {
-    /// Looks for a request, and wakes who reads it; whether somebody was woken.
+    fn new(looker: Looker) -> Self {
+        Self { looker, waker: Mutex::default(), lent: Mutex::default() }
+    }
+
+    /// Lends a connection to who looks into its lane, on the same thread.
+    pub(crate) fn lend(&self, connection: Box<Connection>) -> Lent<'_> {
+        *lock(&self.lent) = Some(connection);
+        Lent(self)
+    }
+
+    /// Looks for a request, and has it answered; whether its task must go on, now that it was woken.
     fn look(&self) -> bool {
-        self.looker.has_request() && self.wake()
+        self.looker.has_request() && !self.attend() && {
+            self.wake();
+            true
+        }
+    }
+
+    /// Has what is found answered; whether nothing is left to do for the connection's task.
+    fn attend(&self) -> bool {
+        let mut lent = lock(&self.lent);
+        let Some(connection) = &mut *lent else { return false };
+        // A fault ends this connection, and not who looks into all lanes.
+        catch_unwind(AssertUnwindSafe(|| connection.attend())).unwrap_or_else(|_| {
+            connection.fail();
+            false
+        })
     }
 
     /// Looks no more.
@@ -112,9 +144,31 @@ impl Watch {
         }
     }
 
-    fn wake(&self) -> bool {
+    fn wake(&self) {
         let waker = lock(&self.waker).take();
-        waker.map(Waker::wake).is_some()
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl Lent<'_> {
+    /// Asks the connection.
+    pub(crate) fn poll(&self, ask: impl FnOnce(&mut Connection) -> Poll<()>) -> Poll<()> {
+        lock(&self.0.lent).as_mut().map_or(Poll::Ready(()), |connection| ask(connection))
+    }
+
+    /// The connection, to go on with.
+    pub(crate) fn take_back(self) -> Box<Connection> {
+        lock(&self.0.lent).take().expect("only who has lent it takes it")
+    }
+}
+
+impl Drop for Lent<'_> {
+    /// If its task has ended, so does the connection.
+    fn drop(&mut self) {
+        let lent = lock(&self.0.lent).take();
+        drop(lent);
     }
 }
 
@@ -152,6 +206,11 @@ impl Lane {
     /// Whether it is looked into, which it is while the connection is with the worker that does.
     pub(crate) fn is_watched(&self) -> bool {
         self.is_watched
+    }
+
+    /// Who looks into it, if somebody does.
+    pub(crate) fn watched(&self) -> Option<Arc<Watch>> {
+        self.is_watched.then(|| Arc::clone(&self.watch))
     }
 
     /// Has it looked into from now on, or not any more.

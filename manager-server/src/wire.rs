@@ -96,16 +96,16 @@ impl Wire {
         self.lane.as_mut()
     }
 
-    /// The same wire in the runtime that this is called in, at the worker that looks into lanes or at another.
+    /// Goes on in the runtime that this is called in, at the worker that looks into lanes or at another.
     ///
     /// # Errors
     /// If the system refuses it.
-    pub(crate) fn moved(self, is_at_looker: bool) -> io::Result<Self> {
-        let mut moved = Self { socket: Socket::new(self.socket.into_stream()?)?, ..self };
-        if let Some(lane) = &mut moved.lane {
+    pub(crate) fn move_here(&mut self, is_at_looker: bool) -> io::Result<()> {
+        self.socket.move_here()?;
+        if let Some(lane) = &mut self.lane {
             lane.watch(is_at_looker);
         }
-        Ok(moved)
+        Ok(())
     }
 
     /// Whether it is served by the worker that looks into lanes, and not another one, or the other way round.
@@ -118,24 +118,34 @@ impl Wire {
         self.lane.as_ref().is_some_and(Lane::is_watched)
     }
 
+    /// Reads what has arrived by the lane, if it is the turn of that; whether something has.
+    pub(crate) fn fill_by_lane(&mut self, floor: usize, max: usize) -> Result<bool, Ending> {
+        let Self { inbox, lane: Some(lane), is_from_lane, .. } = self else { return Ok(false) };
+        // A frame is ended the way that it began.
+        let may_be_lane = !inbox.is_inside_frame() || *is_from_lane;
+        if may_be_lane && lane.has_request() && lane.read(inbox.room(floor, max))? > 0 {
+            *is_from_lane = true;
+            lane.arrived();
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
     /// Reads once, waiting for bytes, into a buffer of at least `floor` bytes that stays within one
     /// frame of `max`. May be dropped at any time without losing anything.
     pub(crate) async fn fill(&mut self, floor: usize, max: usize) -> Result<(), Ending> {
-        let Self { socket, inbox, lane: Some(lane), is_from_lane, .. } = self else {
-            return match self.socket.read(self.inbox.room(floor, max)).await? {
-                0 => Err(Ending::Left),
-                _ => Ok(()),
-            };
-        };
         loop {
-            // A frame is ended the way that it began.
-            let is_inside = inbox.is_inside_frame();
-            let (may_be_lane, is_inside_lane) = (!is_inside || *is_from_lane, is_inside && *is_from_lane);
-            if may_be_lane && lane.has_request() && lane.read(inbox.room(floor, max))? > 0 {
-                *is_from_lane = true;
-                lane.arrived();
+            if self.fill_by_lane(floor, max)? {
                 return Ok(());
             }
+            let Self { socket, inbox, lane: Some(lane), is_from_lane, .. } = self else {
+                return match self.socket.read(self.inbox.room(floor, max)).await? {
+                    0 => Err(Ending::Left),
+                    _ => Ok(()),
+                };
+            };
+            let is_inside = inbox.is_inside_frame();
+            let (may_be_lane, is_inside_lane) = (!is_inside || *is_from_lane, is_inside && *is_from_lane);
             let mut wakes = if is_inside_lane { Vec::with_capacity(MOST_WAKES) } else { Vec::new() };
             let room = if is_inside_lane { &mut wakes } else { inbox.room(floor, max) };
             let read = tokio::select! {
@@ -186,6 +196,25 @@ impl Wire {
         Ok(())
     }
 
+    /// Writes what its peer's lane has room for, if that is how it is to go; whether nothing is left.
+    pub(crate) fn try_flush_by_lane(&mut self) -> Result<bool, Ending> {
+        if self.by_lane {
+            let sent = self.write_lane(0)?;
+            self.out.drain(..sent);
+        }
+        Ok(self.out.is_empty())
+    }
+
+    /// Writes what there is room for of what follows the first `sent` bytes; how much that was.
+    fn write_lane(&mut self, sent: usize) -> Result<usize, Ending> {
+        let Self { socket, lane: Some(lane), out, .. } = self else { return Ok(0) };
+        let (count, wakes) = lane.write(&out[sent..])?;
+        if wakes {
+            wake(socket)?;
+        }
+        Ok(count)
+    }
+
     /// Sends what is left by the way that it was meant for, as far as there is room, and gives up the lane.
     fn leave_lane(&mut self) {
         if let Some(mut lane) = self.lane.take().filter(|_| self.by_lane) {
@@ -197,30 +226,26 @@ impl Wire {
     }
 
     async fn flush_by_lane(&mut self) -> Result<(), Ending> {
-        let Self { socket, lane: Some(lane), out, write_timeout, .. } = self else { return Ok(()) };
         let (mut sent, mut turns, mut waited) = (0, 0, Duration::ZERO);
-        while sent < out.len() {
-            let (count, wakes) = lane.write(&out[sent..])?;
+        while sent < self.out.len() {
+            let count = self.write_lane(sent)?;
             sent += count;
-            if wakes {
-                wake(socket)?;
-            }
             if count > 0 {
                 (turns, waited) = (0, Duration::ZERO);
             } else if turns < MOST_TURNS {
                 turns += 1;
                 step_aside().await;
-            } else if waited < *write_timeout {
+            } else if waited < self.write_timeout {
                 // The peer does something else. Nothing tells when it takes more, which is seldom enough to ask.
-                socket.try_write(&[])?; // If it has gone, this fails.
+                self.socket.try_write(&[])?; // If it has gone, this fails.
                 sleep(NAP).await;
                 waited += NAP;
             } else {
                 return Err(Ending::Stalled);
             }
         }
-        out.clear();
-        out.shrink_to(KEPT_CAPACITY);
+        self.out.clear();
+        self.out.shrink_to(KEPT_CAPACITY);
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::accept::{Acceptor, Arrival};
 use crate::clock::keep_time;
 use crate::config::Config;
-use crate::connection::{self, Moving};
+use crate::connection::{self, Connection};
 use crate::core::{Core, Time};
 use crate::cores::Cores;
 use crate::lane::Lanes;
@@ -44,7 +44,7 @@ pub(crate) enum Guest {
     /// It was accepted just now.
     Arrived(Arrival),
     /// Another worker has served it until now.
-    Moved(Box<Moving>),
+    Moved(Box<Connection>),
 }
 
 impl Shared {
@@ -139,13 +139,14 @@ async fn serve(
     loop {
         tokio::select! {
             Some(guest) = guests.recv() => {
-                let (shared, stop) = (Arc::clone(shared), stop.clone());
+                let stop = stop.clone();
                 match guest {
                     Guest::Arrived(arrival) => {
-                        connections.spawn(connection::run(arrival, index.unwrap_or_default(), shared, stop))
+                        let home = index.unwrap_or_default();
+                        connections.spawn(connection::run(arrival, home, Arc::clone(shared), stop))
                     }
-                    Guest::Moved(moving) => {
-                        connections.spawn(connection::carry_on(moving, index.is_none(), shared, stop))
+                    Guest::Moved(connection) => {
+                        connections.spawn(connection::carry_on(connection, index.is_none(), stop))
                     }
                 };
             }
@@ -160,8 +161,8 @@ async fn serve(
     // Who is on the way here is told like the others.
     guests.close();
     while let Ok(guest) = guests.try_recv() {
-        if let Guest::Moved(moving) = guest {
-            connections.spawn(connection::carry_on(moving, index.is_none(), Arc::clone(shared), stop.clone()));
+        if let Guest::Moved(connection) = guest {
+            connections.spawn(connection::carry_on(connection, index.is_none(), stop.clone()));
         }
     }
     let drained = async { while connections.join_next().await.is_some() {} };

@@ -110,12 +110,12 @@ impl Socket {
         sent
     }
 
-    /// The stream, registered with no runtime any more.
+    /// Registers with the runtime that this is called in, instead of the one before.
     ///
     /// # Errors
-    /// If the runtime could not take it back before.
-    pub fn into_stream(self) -> io::Result<UnixStream> {
-        Ok(self.stream.ok_or_else(gone)?.into_inner())
+    /// If the system refuses it.
+    pub fn move_here(&mut self) -> io::Result<()> {
+        self.register(READING)
     }
 
     /// Writes all bytes, waiting for room.
