@@ -272,6 +272,17 @@ impl Connection {
 
     /// Answers what has arrived, in order, as far as it need not wait for anything.
     fn answer(&mut self) -> Result<Halt, Ending> {
+        let mut requests = 0;
+        let halt = self.answer_counted(&mut requests);
+        if requests > 0
+            && let Some(lane) = self.wire.lane()
+        {
+            lane.arrived(requests);
+        }
+        halt
+    }
+
+    fn answer_counted(&mut self, requests: &mut u64) -> Result<Halt, Ending> {
         let now = self.shared.now();
         while self.wire.out.len() < HIGH_WATER && !self.conversation.is_full() {
             let Wire { inbox, out, is_from_lane, by_lane, .. } = &mut self.wire;
@@ -280,8 +291,11 @@ impl Connection {
             };
             self.patience = self.shared.config.frame_timeout;
             let length = frame.body.len();
+            *requests += u64::from(frame.kind == FrameKind::Request);
             if frame.kind != FrameKind::WakeServer {
-                *by_lane = *is_from_lane;
+                if !self.conversation.is_streaming() {
+                    *by_lane = *is_from_lane;
+                }
                 if std::mem::take(&mut self.has_news) {
                     self.conversation.client().heard();
                 }

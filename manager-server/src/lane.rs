@@ -191,9 +191,9 @@ impl Lane {
         self.is_mapped = true;
     }
 
-    /// Something has arrived, by the lane or by the socket.
-    pub(crate) fn arrived(&self) {
-        if self.lanes.tempo.arrived() {
+    /// So many requests have arrived, by the lane or by the socket.
+    pub(crate) fn arrived(&self, count: u64) {
+        if self.lanes.tempo.arrived(count) {
             self.lanes.awakes.notify_one();
         }
     }

@@ -15,8 +15,8 @@ pub(crate) struct Tempo {
     wants_looking: AtomicBool,
     /// Whether that worker looks now: it rests when nothing comes.
     is_hot: AtomicBool,
-    /// How often something arrived since the window began.
-    bursts: AtomicU64,
+    /// How many requests have arrived since the window began.
+    requests: AtomicU64,
     looks: AtomicU32,
     /// Lanes are looked into after every arrival, whether it pays or not.
     is_eager: bool,
@@ -27,7 +27,7 @@ pub(crate) struct Tempo {
 struct State {
     /// When the window began, in which arrivals are counted.
     began: Instant,
-    /// The count of arrivals at the last look at the clock, and when that was found to have grown.
+    /// The count of requests at the last look at the clock, and when that was found to have grown.
     seen: u64,
     grew: Instant,
     phase: Phase,
@@ -41,7 +41,7 @@ struct State {
 enum Phase {
     /// Sockets are waited at.
     Waiting,
-    /// Lanes are looked into for so many windows now; before that so many bursts came in a second.
+    /// Lanes are looked into for so many windows now; before that so many requests came in a second.
     Looking { windows: u32, before: f64, poor: u32 },
 }
 
@@ -53,21 +53,21 @@ impl Tempo {
         Self {
             wants_looking: AtomicBool::new(false),
             is_hot: AtomicBool::new(false),
-            bursts: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
             looks: AtomicU32::new(0),
             is_eager,
             state: Mutex::new(state),
         }
     }
 
-    /// Something has arrived, by whichever way. Whether lanes are to be looked into that were not before.
-    pub(crate) fn arrived(&self) -> bool {
-        let bursts = self.bursts.fetch_add(1, Ordering::Relaxed);
+    /// So many requests have arrived, by whichever way. Whether lanes are to be looked into that were not before.
+    pub(crate) fn arrived(&self, count: u64) -> bool {
+        let before = self.requests.fetch_add(count, Ordering::Relaxed);
         // While nobody looks, this is when the clock is read; to end a rest, at once.
         let is_due = if self.wants_looking() {
             !self.is_hot.load(Ordering::Relaxed)
         } else {
-            bursts.is_multiple_of(BURSTS_A_CLOCK)
+            before.div_ceil(REQUESTS_A_CLOCK) != (before + count).div_ceil(REQUESTS_A_CLOCK)
         };
         if is_due {
             self.judge(Instant::now());
@@ -96,10 +96,10 @@ impl Tempo {
     fn judge(&self, now: Instant) {
         // Whoever is at it sees as much.
         let Ok(mut state) = self.state.try_lock() else { return };
-        let bursts = self.bursts.load(Ordering::Relaxed);
-        if bursts != state.seen {
-            (state.seen, state.grew) = (bursts, now);
-        } else if now - state.grew > IDLE {
+        let requests = self.requests.load(Ordering::Relaxed);
+        if requests != state.seen {
+            (state.seen, state.grew) = (requests, now);
+        } else if now - state.grew > if self.is_eager { EAGER_IDLE } else { IDLE } {
             // Nobody wants anything: whoever comes next comes by the socket, and looking goes on then.
             self.is_hot.store(false, Ordering::Relaxed);
             return;
@@ -107,12 +107,12 @@ impl Tempo {
         let elapsed = now - state.began;
         if elapsed >= WINDOW {
             if elapsed < WINDOW * 4 {
-                state.close(bursts as f64 / elapsed.as_secs_f64(), now);
+                state.close(requests as f64 / elapsed.as_secs_f64(), now);
             } else {
                 // There was a pause in it, which says nothing of either way.
                 state.phase = Phase::Waiting;
             }
-            self.bursts.fetch_sub(bursts, Ordering::Relaxed);
+            self.requests.fetch_sub(requests, Ordering::Relaxed);
             (state.began, state.seen, state.grew) = (now, 0, now);
         }
         let wants_looking = self.is_eager || state.phase != Phase::Waiting;
@@ -122,7 +122,7 @@ impl Tempo {
 }
 
 impl State {
-    /// A window has ended, in which so many bursts came in a second.
+    /// A window has ended, in which so many requests came in a second.
     fn close(&mut self, rate: f64, now: Instant) {
         self.phase = match self.phase {
             Phase::Waiting if rate >= LEAST_RATE && now >= self.retry => {
@@ -156,7 +156,7 @@ impl State {
 /// Arrivals are counted over so long: more than a turn of a thread, so that all who share a core have had one.
 const WINDOW: Duration = Duration::from_millis(5);
 
-/// With fewer bursts in a second there is little to be gained.
+/// With fewer requests in a second there is little to be gained.
 const LEAST_RATE: f64 = 8_000.0;
 
 /// Looking must get so much more done than waiting did.
@@ -169,9 +169,12 @@ const MOST_POOR: u32 = 2;
 /// Nothing for so long, and the sockets are waited at until something comes.
 const IDLE: Duration = Duration::from_micros(60);
 
-/// Looks for each look at the clock, and arrivals while nobody looks.
+/// The same for the eager, who try whether all is well and not what it costs: clients that are slow find them looking.
+const EAGER_IDLE: Duration = Duration::from_millis(2);
+
+/// Looks for each look at the clock, and requests while nobody looks.
 const LOOKS_A_CLOCK: u32 = 32;
-const BURSTS_A_CLOCK: u64 = 8;
+const REQUESTS_A_CLOCK: u64 = 8;
 
 /// The time between tries: doubled with each that fails.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
@@ -202,7 +205,7 @@ mod tests {
         fn windows(&mut self, count: usize, rate: f64) -> bool {
             for _ in 0..(count as f64 * WINDOW.as_secs_f64() * rate) as usize + 1 {
                 self.now += Duration::from_secs_f64(1.0 / rate);
-                self.tempo.bursts.fetch_add(1, Ordering::Relaxed);
+                self.tempo.requests.fetch_add(1, Ordering::Relaxed);
                 self.tempo.judge(self.now);
             }
             self.tempo.is_hot.load(Ordering::Relaxed)
@@ -238,10 +241,10 @@ mod tests {
     #[test]
     fn the_eager_look_after_each_request_and_not_for_ever() {
         let mut run = Run::of(true);
-        run.tempo.arrived();
+        run.tempo.arrived(1);
         assert!(run.tempo.is_hot());
-        run.now = Instant::now() + IDLE;
-        run.tempo.judge(run.now + IDLE);
+        run.now = Instant::now() + EAGER_IDLE;
+        run.tempo.judge(run.now + EAGER_IDLE);
         assert!(!run.tempo.is_hot());
     }
 

@@ -125,7 +125,6 @@ impl Wire {
         let may_be_lane = !inbox.is_inside_frame() || *is_from_lane;
         if may_be_lane && lane.has_request() && lane.read(inbox.room(floor, max))? > 0 {
             *is_from_lane = true;
-            lane.arrived();
             return Ok(true);
         }
         Ok(false)
@@ -160,7 +159,6 @@ impl Wire {
                 _ if is_inside_lane => check_wakes(&wakes)?,
                 _ => {
                     *is_from_lane = false;
-                    lane.arrived();
                     return Ok(());
                 }
             }

@@ -63,6 +63,18 @@ impl Socket {
         self.poll_recv(context, free, |stream| recv(stream, &mut *room, RecvFlags::empty()).map(|read| read.1))
     }
 
+    /// Receives once in some way, waiting for bytes. It may leave some that are there.
+    ///
+    /// # Errors
+    /// What `receive` fails with, other than that there is nothing.
+    pub fn poll_receive<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        mut receive: impl FnMut(&UnixStream) -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
+        self.poll_reading(context, |stream| Ok((receive(stream)?, false)))
+    }
+
     /// Writes what there is room for, waiting for some.
     ///
     /// # Errors
@@ -144,23 +156,34 @@ impl Socket {
         free: usize,
         mut recv: impl FnMut(&UnixStream) -> Result<usize, Errno>,
     ) -> Poll<io::Result<usize>> {
+        self.poll_reading(context, |stream| {
+            let count = recv(stream)?;
+            Ok((count, count < free))
+        })
+    }
+
+    /// Reads once; `read` also says whether nothing is left, which then need not be asked for.
+    fn poll_reading<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        mut read: impl FnMut(&UnixStream) -> io::Result<(T, bool)>,
+    ) -> Poll<io::Result<T>> {
         if self.interest != READING && !self.is_full {
             self.register(READING)?;
         }
         let stream = self.stream.as_ref().ok_or_else(gone)?;
         loop {
             let mut readable = ready!(stream.poll_read_ready(context))?;
-            match recv(stream.get_ref()) {
-                Ok(count) => {
-                    if count < free {
-                        // Nothing is left: no need to ask for that.
+            match read(stream.get_ref()) {
+                Ok((read, is_empty)) => {
+                    if is_empty {
                         readable.clear_ready();
                     }
-                    return Poll::Ready(Ok(count));
+                    return Poll::Ready(Ok(read));
                 }
-                Err(Errno::AGAIN) => readable.clear_ready(),
-                Err(Errno::INTR) => {}
-                Err(error) => return Poll::Ready(Err(error.into())),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => readable.clear_ready(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Poll::Ready(Err(error)),
             }
         }
     }
