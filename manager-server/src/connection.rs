@@ -261,7 +261,7 @@ impl Connection {
     async fn answer_all(&mut self) -> Result<bool, Ending> {
         loop {
             let halted = self.halted.take();
-            match halted.unwrap_or_else(|| self.answer())? {
+            match halted.unwrap_or_else(|| self.answer(u64::MAX))? {
                 Halt::Starved => return Ok(true),
                 Halt::Full => return Ok(false),
                 Halt::Job(job) => self.run(job).await?,
@@ -270,10 +270,10 @@ impl Connection {
         }
     }
 
-    /// Answers what has arrived, in order, as far as it need not wait for anything.
-    fn answer(&mut self) -> Result<Halt, Ending> {
+    /// Answers what has arrived, in order, as far as it need not wait for anything, and so many requests at most.
+    fn answer(&mut self, most: u64) -> Result<Halt, Ending> {
         let mut requests = 0;
-        let halt = self.answer_counted(&mut requests);
+        let halt = self.answer_counted(&mut requests, most);
         if requests > 0
             && let Some(lane) = self.wire.lane()
         {
@@ -282,9 +282,9 @@ impl Connection {
         halt
     }
 
-    fn answer_counted(&mut self, requests: &mut u64) -> Result<Halt, Ending> {
+    fn answer_counted(&mut self, requests: &mut u64, most: u64) -> Result<Halt, Ending> {
         let now = self.shared.now();
-        while self.wire.out.len() < HIGH_WATER && !self.conversation.is_full() {
+        while self.wire.out.len() < HIGH_WATER && !self.conversation.is_full() && *requests < most {
             let Wire { inbox, out, is_from_lane, by_lane, .. } = &mut self.wire;
             let Some(frame) = inbox.frame(self.shared.config.limits.max_frame)? else {
                 return Ok(Halt::Starved);
@@ -335,9 +335,17 @@ impl Connection {
             return Ok(Some(Halt::Starved));
         }
         self.has_news = true;
-        let halt = self.answer()?;
-        let is_all = matches!(halt, Halt::Starved) && !self.conversation.is_streaming() && !self.is_inside();
-        Ok(if is_all && self.wire.try_flush_by_lane()? { None } else { Some(halt) })
+        loop {
+            let halt = self.answer(MOST_AT_ONCE)?;
+            if self.conversation.is_streaming() || !self.wire.try_flush_by_lane()? {
+                return Ok(Some(halt));
+            }
+            match halt {
+                Halt::Full => {}
+                Halt::Starved if !self.is_inside() => return Ok(None),
+                Halt::Starved | Halt::Job(_) | Halt::Lane => return Ok(Some(halt)),
+            }
+        }
     }
 
     /// It cannot go on.
@@ -469,6 +477,10 @@ fn too_many(shared: &Shared) -> Error {
 
 /// Replies that may wait to be sent before no more requests are answered, in bytes.
 const HIGH_WATER: usize = 1 << 20;
+
+/// Requests by a lane that are answered before the answers are sent: while their caller takes these, the next are
+/// answered.
+const MOST_AT_ONCE: u64 = 16;
 
 /// The read buffer of a connection, unless a frame is larger.
 const READ_BUFFER: usize = 64 * 1024;
