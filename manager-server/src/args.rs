@@ -66,10 +66,26 @@ pub(crate) struct Args {
 
     /// Look for requests in shared memory after every one, and not only where that was found to get more done
     ///
-    /// The answer to a request that comes within some 60 microseconds of another takes a fraction of the time, and a
-    /// core is busy meanwhile. The same as the environment variable MANAGER_LANES=eager.
+    /// The answer to a request that comes within two milliseconds of another takes a fraction of the time, and a core is
+    /// busy meanwhile. The same as the environment variable MANAGER_LANES=eager.
     #[arg(long, conflicts_with = "no_shared_memory")]
     pub(crate) eager_lanes: bool,
+
+    /// Requests a second from which it is tried to look for them in shared memory [default: 8000]
+    #[arg(long, value_name = "N", value_parser = count(1 << 32), conflicts_with = "no_shared_memory")]
+    pub(crate) look_least_rate: Option<usize>,
+
+    /// Over how long requests are counted, to compare looking with waiting, in seconds [default: 0.005]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, conflicts_with = "no_shared_memory")]
+    pub(crate) look_window: Option<Duration>,
+
+    /// How many times as many requests must be answered while looking as while waiting [default: 1.15]
+    #[arg(long, value_name = "FACTOR", value_parser = factor, conflicts_with = "no_shared_memory")]
+    pub(crate) look_gain: Option<f64>,
+
+    /// Without a request for so long, wait at the sockets again, in seconds [default: 0.00006]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, conflicts_with = "no_shared_memory")]
+    pub(crate) look_idle: Option<Duration>,
 
     /// Give no client rings in shared memory: all talk over the socket
     #[arg(long)]
@@ -140,6 +156,11 @@ impl Args {
         replace(&mut config.limits.max_waiting, self.max_waiting);
         config.limits.grace = self.grace.unwrap_or(config.limits.grace);
         config.eager_lanes |= self.eager_lanes;
+        let looking = &mut config.looking;
+        looking.least_rate = self.look_least_rate.map_or(looking.least_rate, |rate| rate as f64);
+        looking.window = self.look_window.unwrap_or(looking.window);
+        looking.gain = self.look_gain.unwrap_or(looking.gain);
+        looking.idle = self.look_idle.unwrap_or(looking.idle);
         config.keep_cores = !self.any_core;
         config.allow_uids.clone_from(&self.allow_uids);
         config.allow_gids.clone_from(&self.allow_gids);
@@ -168,6 +189,11 @@ fn count(max: u64) -> RangedU64ValueParser<usize> {
 fn seconds(text: &str) -> Result<Duration, String> {
     let time = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     time.filter(|time| *time <= LONGEST_GRACE).ok_or_else(|| "not a number of seconds from 0 to 86400".to_owned())
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    let factor = text.parse().ok().filter(|factor: &f64| factor.is_finite() && *factor >= 0.0);
+    factor.ok_or_else(|| "not a number from 0".to_owned())
 }
 
 fn frame(text: &str) -> Result<usize, String> {

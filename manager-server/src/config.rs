@@ -10,6 +10,7 @@ use manager_protocol::MAX_HELLO_BYTES;
 use tempfile::TempDir;
 
 use crate::core::Limits;
+use crate::tempo::Looking;
 
 /// The configuration of a [`Server`](crate::Server).
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub struct Config {
     /// Whether lanes are looked into after every request, and not only where that was found to get more done. So it is
     /// unless told otherwise if the environment variable `MANAGER_LANES` is `eager`.
     pub eager_lanes: bool,
+    /// When lanes are looked into, if that is not after every request.
+    pub looking: Looking,
     /// Most connections at one time that have not said hello; more wait to be accepted.
     pub max_unauthenticated: usize,
     /// How long a connection may take to say hello.
@@ -60,6 +63,7 @@ impl Config {
             max_connections: 4096,
             max_lanes: 256,
             eager_lanes: env::var_os("MANAGER_LANES").is_some_and(|policy| policy == "eager"),
+            looking: Looking::default(),
             max_unauthenticated: 64,
             hello_timeout: Duration::from_secs(5),
             frame_timeout: Duration::from_secs(30),

@@ -37,7 +37,7 @@ impl Lanes {
     pub(crate) fn new(config: &Config, worker: UnboundedSender<Guest>) -> Self {
         Self {
             places: Arc::new(Semaphore::new(config.max_lanes.min(Semaphore::MAX_PERMITS))),
-            tempo: Tempo::new(config.eager_lanes),
+            tempo: Tempo::new(&config.looking, config.eager_lanes),
             worker,
             watched: Mutex::default(),
             awakes: Notify::new(),

@@ -42,3 +42,4 @@ mod worker;
 
 pub use config::Config;
 pub use server::{Server, StartError};
+pub use tempo::Looking;

@@ -8,6 +8,29 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+/// When the server looks into lanes, and when it waits at its sockets.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Looking {
+    /// With fewer requests a second, of all clients that have lanes, looking is not tried: there is little to be
+    /// gained. 8,000.
+    pub least_rate: f64,
+    /// Requests are counted over so long. 5 ms: more than a turn of a thread, so that all who share a core have had one.
+    pub window: Duration,
+    /// While it looks, the server must answer so many times as many requests as while it waits. 1.15: it keeps a core
+    /// busy for that.
+    pub gain: f64,
+    /// Without a request for so long the sockets are waited at until one comes. 60 µs: a wake costs about as much.
+    pub idle: Duration,
+}
+
+impl Default for Looking {
+    fn default() -> Self {
+        let (window, idle) = (Duration::from_millis(5), Duration::from_micros(60));
+        Self { least_rate: 8_000.0, window, gain: 1.15, idle }
+    }
+}
+
 /// What is known of the requests of those that have lanes. All workers tell it; the one that looks asks it.
 #[derive(Debug)]
 pub(crate) struct Tempo {
@@ -20,6 +43,7 @@ pub(crate) struct Tempo {
     looks: AtomicU32,
     /// Lanes are looked into after every arrival, whether it pays or not.
     is_eager: bool,
+    looking: Looking,
     state: Mutex<State>,
 }
 
@@ -31,7 +55,9 @@ struct State {
     seen: u64,
     grew: Instant,
     phase: Phase,
-    /// No try before this.
+    /// What the last window has shown, in requests a second.
+    last: f64,
+    /// The other way is not tried before this.
     retry: Instant,
     /// How long to wait after the next try that fails.
     pause: Duration,
@@ -43,19 +69,35 @@ enum Phase {
     Waiting,
     /// Lanes are looked into for so many windows now; before that so many requests came in a second.
     Looking { windows: u32, before: f64, poor: u32 },
+    /// Sockets are waited at for so many windows, to see whether it is still better to look, by which so many came.
+    Comparing { windows: u32, looking: f64 },
 }
 
 impl Tempo {
     /// Nothing has arrived yet.
-    pub(crate) fn new(is_eager: bool) -> Self {
+    pub(crate) fn new(looking: &Looking, is_eager: bool) -> Self {
+        let mut looking = looking.clone();
+        looking.window = looking.window.max(SHORTEST_WINDOW);
+        if is_eager {
+            looking.idle = looking.idle.max(EAGER_IDLE);
+        }
         let now = Instant::now();
-        let state = State { began: now, seen: 0, grew: now, phase: Phase::Waiting, retry: now, pause: SHORTEST_PAUSE };
+        let state = State {
+            began: now,
+            seen: 0,
+            grew: now,
+            phase: Phase::Waiting,
+            last: 0.0,
+            retry: now,
+            pause: SHORTEST_PAUSE,
+        };
         Self {
             wants_looking: AtomicBool::new(false),
             is_hot: AtomicBool::new(false),
             requests: AtomicU64::new(0),
             looks: AtomicU32::new(0),
             is_eager,
+            looking,
             state: Mutex::new(state),
         }
     }
@@ -99,23 +141,27 @@ impl Tempo {
         let requests = self.requests.load(Ordering::Relaxed);
         if requests != state.seen {
             (state.seen, state.grew) = (requests, now);
-        } else if now - state.grew > if self.is_eager { EAGER_IDLE } else { IDLE } {
+        } else if now - state.grew > self.looking.idle {
             // Nobody wants anything: whoever comes next comes by the socket, and looking goes on then.
             self.is_hot.store(false, Ordering::Relaxed);
             return;
         }
         let elapsed = now - state.began;
-        if elapsed >= WINDOW {
-            if elapsed < WINDOW * 4 {
-                state.close(requests as f64 / elapsed.as_secs_f64(), now);
+        if elapsed >= self.looking.window {
+            if elapsed < self.looking.window.saturating_mul(4) {
+                state.close(&self.looking, requests as f64 / elapsed.as_secs_f64(), now);
             } else {
                 // There was a pause in it, which says nothing of either way.
-                state.phase = Phase::Waiting;
+                (state.phase, state.last) = (Phase::Waiting, 0.0);
+                if elapsed >= LONG_REST {
+                    // What comes now may be quite another work.
+                    (state.retry, state.pause) = (now, SHORTEST_PAUSE);
+                }
             }
             self.requests.fetch_sub(requests, Ordering::Relaxed);
             (state.began, state.seen, state.grew) = (now, 0, now);
         }
-        let wants_looking = self.is_eager || state.phase != Phase::Waiting;
+        let wants_looking = self.is_eager || matches!(state.phase, Phase::Looking { .. });
         self.wants_looking.store(wants_looking, Ordering::Relaxed);
         self.is_hot.store(wants_looking, Ordering::Relaxed);
     }
@@ -123,9 +169,14 @@ impl Tempo {
 
 impl State {
     /// A window has ended, in which so many requests came in a second.
-    fn close(&mut self, rate: f64, now: Instant) {
+    fn close(&mut self, looking: &Looking, rate: f64, now: Instant) {
+        let Looking { least_rate, gain, .. } = *looking;
+        let may_try = now >= self.retry;
+        // While clients begin, each window shows more than the one before, whatever is done.
+        let is_settled = rate < self.last * GROWING;
+        self.last = rate;
         self.phase = match self.phase {
-            Phase::Waiting if rate >= LEAST_RATE && now >= self.retry => {
+            Phase::Waiting if rate >= least_rate && is_settled && may_try => {
                 Phase::Looking { windows: 0, before: rate, poor: 0 }
             }
             Phase::Waiting => Phase::Waiting,
@@ -135,41 +186,59 @@ impl State {
             }
             Phase::Looking { windows, before, poor } => {
                 let trial = windows == SETTLING;
-                let wanted = if trial { before * BETTER } else { before };
-                let poor = if rate < wanted { poor + 1 } else { 0 };
-                if poor < MOST_POOR {
-                    if poor == 0 {
+                let is_poor = rate < if trial { before * gain } else { before };
+                let poor = if is_poor { poor + 1 } else { 0 };
+                if poor == MOST_POOR {
+                    if !trial {
                         self.pause = SHORTEST_PAUSE;
                     }
-                    let windows = if poor == 0 { windows + 1 } else { windows };
-                    Phase::Looking { windows, before, poor }
-                } else {
-                    self.retry = now + self.pause;
-                    self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                    self.wait_longer(now);
                     Phase::Waiting
+                } else if is_poor {
+                    Phase::Looking { windows, before, poor }
+                } else if trial {
+                    (self.retry, self.pause) = (now + FIRST_STRETCH, FIRST_STRETCH);
+                    Phase::Looking { windows: windows + 1, before, poor }
+                } else if may_try {
+                    Phase::Comparing { windows: 0, looking: rate }
+                } else {
+                    Phase::Looking { windows, before, poor }
                 }
+            }
+            Phase::Comparing { windows, looking } if windows < SETTLING => {
+                Phase::Comparing { windows: windows + 1, looking }
+            }
+            Phase::Comparing { looking, .. } if looking < rate * gain => {
+                self.pause = SHORTEST_PAUSE;
+                self.wait_longer(now);
+                Phase::Waiting
+            }
+            Phase::Comparing { .. } => {
+                self.wait_longer(now);
+                Phase::Looking { windows: SETTLING + 1, before: rate, poor: 0 }
             }
         };
     }
+
+    /// Tries nothing else for a while, and each time for longer.
+    fn wait_longer(&mut self, now: Instant) {
+        self.retry = now + self.pause;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+    }
 }
 
-/// Arrivals are counted over so long: more than a turn of a thread, so that all who share a core have had one.
-const WINDOW: Duration = Duration::from_millis(5);
-
-/// With fewer requests in a second there is little to be gained.
-const LEAST_RATE: f64 = 8_000.0;
-
-/// Looking must get so much more done than waiting did.
-const BETTER: f64 = 1.15;
+/// A window that shows so much more than the one before says that there will be more still.
+const GROWING: f64 = 1.25;
 
 /// So many windows of a try are not judged, and so many in a row must be poor to end it.
 const SETTLING: u32 = 1;
 const MOST_POOR: u32 = 2;
 
-/// Nothing for so long, and the sockets are waited at until something comes.
-const IDLE: Duration = Duration::from_micros(60);
+/// In less there is nothing to be counted.
+const SHORTEST_WINDOW: Duration = Duration::from_micros(100);
 
-/// The same for the eager, who try whether all is well and not what it costs: clients that are slow find them looking.
+/// How long the eager look for the next request at least: they try whether all is well and not what it costs, and
+/// clients that are slow find them looking.
 const EAGER_IDLE: Duration = Duration::from_millis(2);
 
 /// Looks for each look at the clock, and requests while nobody looks.
@@ -180,9 +249,18 @@ const REQUESTS_A_CLOCK: u64 = 8;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
+/// After a rest of so long nothing is known of what was tried before it.
+const LONG_REST: Duration = Duration::from_millis(250);
+
+/// The time until waiting is compared with looking for the first time, which is better then; doubled with each time that
+/// it still is.
+const FIRST_STRETCH: Duration = Duration::from_millis(250);
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const LEAST_RATE: f64 = 8_000.0;
 
     /// A clock that the test moves, and what arrives meanwhile.
     struct Run {
@@ -196,14 +274,14 @@ mod tests {
         }
 
         fn of(is_eager: bool) -> Self {
-            let tempo = Tempo::new(is_eager);
+            let tempo = Tempo::new(&Looking::default(), is_eager);
             let now = tempo.state.lock().unwrap().began;
             Self { tempo, now }
         }
 
         /// So many windows at a rate; whether lanes are looked into at the end.
         fn windows(&mut self, count: usize, rate: f64) -> bool {
-            for _ in 0..(count as f64 * WINDOW.as_secs_f64() * rate) as usize + 1 {
+            for _ in 0..(count as f64 * self.tempo.looking.window.as_secs_f64() * rate) as usize + 1 {
                 self.now += Duration::from_secs_f64(1.0 / rate);
                 self.tempo.requests.fetch_add(1, Ordering::Relaxed);
                 self.tempo.judge(self.now);
@@ -220,8 +298,8 @@ mod tests {
     #[test]
     fn many_requests_are_looked_for_while_more_of_them_are_answered() {
         let mut run = Run::new();
-        assert!(run.windows(2, LEAST_RATE * 2.0));
-        assert!(run.windows(50, LEAST_RATE * 20.0));
+        assert!(run.windows(3, LEAST_RATE * 2.0));
+        assert!(run.windows(40, LEAST_RATE * 20.0));
         assert!(!run.windows(4, LEAST_RATE * 1.5), "it was better before");
     }
 
@@ -249,10 +327,53 @@ mod tests {
     }
 
     #[test]
+    fn after_a_long_rest_it_is_tried_again_at_once() {
+        let mut run = Run::new();
+        let rate = LEAST_RATE * 4.0;
+        run.windows(1000, rate);
+        assert!(!run.windows(3, rate));
+        run.now += LONG_REST;
+        assert!((0..4).any(|_| run.windows(1, rate)));
+    }
+
+    #[test]
+    fn while_ever_more_comes_nothing_is_tried() {
+        let mut run = Run::new();
+        assert!(!run.windows(1, LEAST_RATE * 2.0));
+        assert!(!run.windows(1, LEAST_RATE * 3.0));
+        assert!(!run.windows(1, LEAST_RATE * 4.0));
+        assert!(run.windows(1, LEAST_RATE * 4.0));
+    }
+
+    #[test]
+    fn looking_is_given_up_when_waiting_has_become_better() {
+        let mut run = Run::new();
+        assert!(run.windows(3, LEAST_RATE * 2.0));
+        let (mut waited, mut looked) = (0, 0);
+        for _ in 0..200 {
+            // Whichever way, as much is done.
+            if run.windows(1, LEAST_RATE * 8.0) { looked += 1 } else { waited += 1 }
+        }
+        assert!((45..=60).contains(&looked), "{looked} windows, {waited} waiting");
+    }
+
+    #[test]
+    fn looking_goes_on_while_it_is_better_and_is_compared_ever_more_seldom() {
+        let mut run = Run::new();
+        assert!(run.windows(3, LEAST_RATE * 2.0));
+        let (mut waited, mut looks) = (0, true);
+        for _ in 0..2000 {
+            looks = run.windows(1, LEAST_RATE * if looks { 20.0 } else { 2.0 });
+            waited += usize::from(!looks);
+        }
+        assert!((6..=20).contains(&waited), "{waited} windows of 2000");
+    }
+
+    #[test]
     fn when_nothing_comes_nobody_looks() {
         let mut run = Run::new();
-        assert!(run.windows(2, LEAST_RATE * 4.0));
-        run.tempo.judge(run.now + IDLE + Duration::from_nanos(1));
+        assert!(run.windows(3, LEAST_RATE * 4.0));
+        run.tempo.judge(run.now + run.tempo.looking.idle + Duration::from_nanos(1));
         assert!(!run.tempo.is_hot());
         assert!(run.windows(1, LEAST_RATE * 8.0), "and goes on when something comes");
     }
