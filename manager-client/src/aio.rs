@@ -17,7 +17,9 @@
 //! # }
 //! ```
 
+mod by_id;
 mod driver;
+mod lane;
 mod manager;
 mod request;
 mod task;

@@ -125,13 +125,14 @@ impl State {
 pub(crate) struct Looking {
     looks: u32,
     until: Option<Instant>,
+    time: Duration,
     may_move: bool,
 }
 
 impl Looking {
-    /// For an answer; `keeps_cpu` says that the thread must stay on the CPU that it is on.
-    pub(crate) fn new(keeps_cpu: bool) -> Self {
-        Self { looks: 0, until: None, may_move: !keeps_cpu }
+    /// For so long; `keeps_cpu` says that the thread must stay on the CPU that it is on.
+    pub(crate) fn new(time: Duration, keeps_cpu: bool) -> Self {
+        Self { looks: 0, until: None, time, may_move: !keeps_cpu }
     }
 
     /// Something has arrived: what is next is looked for anew.
@@ -154,7 +155,7 @@ impl Looking {
         {
             return now < until;
         }
-        self.until = Some(now + LOOKING);
+        self.until = now.checked_add(self.time);
         true
     }
 
@@ -181,9 +182,6 @@ fn ask_after() -> u32 {
 
 /// More than this goes by the socket: it copies at once what the lane would take in several turns.
 const MOST_BYTES: usize = 8 * 1024;
-
-/// An answer that takes longer is slept for: a few times what most take, and less than a wake costs.
-const LOOKING: Duration = Duration::from_micros(20);
 
 /// Calls after which others have their turn: about half a millisecond, where the system would give three or more to
 /// each. Much less, and those that share a CPU spend their time changing places.

@@ -31,6 +31,8 @@ pub(crate) struct Wire {
     is_by_lane: bool,
     /// Threads stay on the CPU that they are on.
     keeps_cpu: bool,
+    /// How long answers by the lane are looked for.
+    look: Duration,
     /// What the socket brings while answers come by the lane.
     aside: Inbox,
 }
@@ -61,6 +63,7 @@ impl Wire {
             is_at_rest: false,
             is_by_lane: false,
             keeps_cpu: settings.keeps_cpu,
+            look: settings.look,
             aside: Inbox::new(0),
         }
     }
@@ -138,7 +141,7 @@ impl Wire {
         mut look: impl FnMut(&mut Inbox) -> Result<Option<T>>,
     ) -> Result<T> {
         self.lane.take_turns();
-        let (mut found, mut looking) = (None, Looking::new(self.keeps_cpu));
+        let (mut found, mut looking) = (None, Looking::new(self.look, self.keeps_cpu));
         // Why nothing more comes. What came by the lane before that is taken first.
         let mut end = None;
         loop {

@@ -7,7 +7,6 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::{Future, poll_fn};
-use std::hash::{BuildHasher, Hasher};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -15,6 +14,7 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 
+use super::by_id::ById;
 use super::request::{Order, Request};
 use super::wire::{LEAVING, Wire};
 use crate::calls::Raw;
@@ -55,6 +55,8 @@ pub(crate) struct Task {
     releasing: Vec<u64>,
     /// Changes that were sent, or are held, and do not wait.
     under_way: usize,
+    /// Answers have arrived that are not handed out yet.
+    is_behind: bool,
 }
 
 impl Task {
@@ -83,6 +85,7 @@ impl Task {
             unwanted: BTreeMap::new(),
             releasing: Vec::new(),
             under_way: 0,
+            is_behind: false,
         }
     }
 
@@ -147,6 +150,9 @@ impl Task {
     /// Does all that can be done now; ready when nothing can be done any more. `None`: nobody is left.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Error>> {
         loop {
+            if let Some(Err(error)) = self.wire.as_mut().map(|wire| wire.choose_way(&self.session)) {
+                return Poll::Ready(Some(error));
+            }
             self.listen(context);
             self.release();
             // What could not be given back when it was told.
@@ -161,7 +167,8 @@ impl Task {
                 Poll::Ready(Err(error)) => return Poll::Ready(Some(error)),
                 Poll::Pending => {}
             }
-            match wire.poll_read(context) {
+            let read = if self.is_behind { Poll::Ready(Ok(())) } else { wire.poll_read(context) };
+            match read {
                 Poll::Ready(read) => {
                     if let Err(error) = read.and_then(|()| self.hand_out()) {
                         return Poll::Ready(Some(error));
@@ -170,7 +177,12 @@ impl Task {
                 }
                 Poll::Pending => {}
             }
-            if idle {
+            if self.is_behind {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let is_awaited = !self.waiting.is_empty();
+            if idle && !self.wire.as_mut().is_some_and(|wire| wire.look(is_awaited, context)) {
                 return Poll::Pending;
             }
         }
@@ -321,11 +333,15 @@ impl Task {
         }
     }
 
-    /// Hands out the answers that have arrived.
+    /// Hands out the answers that have arrived. By a lane not all at once, where that costs nothing: while the server
+    /// has to do for those who got theirs first, the others get theirs.
     fn hand_out(&mut self) -> Result<()> {
         let Some(wire) = &mut self.wire else { return Ok(()) };
         let generation = wire.generation();
         let plain = Origin::new(self.session.holds(), generation, &[]);
+        let (fence, mut is_passed) = (wire.fenced(), false);
+        let (mut count, most) = (0, if wire.is_by_lane() { MOST_BY_LANE } else { usize::MAX });
+        self.is_behind = false;
         while let Some(message) = wire.next()? {
             let waiting = self.waiting.remove(&message.id);
             let unwanted = if self.unwanted.is_empty() { None } else { self.unwanted.remove(&message.id) };
@@ -350,6 +366,7 @@ impl Task {
                     }
                     self.ready.extend(request.settle(&self.session, outcome.map(Raw::from)));
                 }
+                None if fence == Some(message.id) => is_passed = true,
                 None if self.releasing.contains(&message.id) => {
                     self.releasing.retain(|id| *id != message.id);
                     self.session.was_released(message.id);
@@ -362,6 +379,15 @@ impl Task {
                 }
                 None => return Err(protocol("an answer to a request that was not made")),
             }
+            count += 1;
+            if count == most {
+                self.is_behind = true;
+                break;
+            }
+        }
+        wire.note_answers(count);
+        if is_passed {
+            wire.pass_fence();
         }
         Ok(())
     }
@@ -369,6 +395,7 @@ impl Task {
     /// Notes what was sent on the connection that is no more.
     fn lose(&mut self, error: &Error) {
         let Some(mut wire) = self.wire.take() else { return };
+        self.is_behind = false;
         // An answer to a read has others when that is sent again. That to a change comes again, and holds no more.
         for (id, held) in wire.take_held() {
             if !self.session.awaits(id) {
@@ -466,39 +493,11 @@ impl Drop for Task {
     }
 }
 
-/// Requests are found by their ids, which this process has drawn itself, one after the other.
-#[derive(Clone, Copy, Default)]
-struct ById;
-
-impl BuildHasher for ById {
-    type Hasher = IdHasher;
-
-    fn build_hasher(&self) -> IdHasher {
-        IdHasher(0)
-    }
-}
-
-struct IdHasher(u64);
-
-impl Hasher for IdHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u64(self.0 ^ u64::from(byte));
-        }
-    }
-
-    fn write_u64(&mut self, id: u64) {
-        // By an odd number, so that neighbours differ in the high bits too, which the table looks at first.
-        self.0 = id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-}
-
 /// With so many requests that give back unanswered, more wait.
 const MOST_RELEASING: usize = 64;
+
+/// Answers by a lane that are handed out in one go.
+const MOST_BY_LANE: usize = 16;
 
 /// Requests taken off the queue in one go.
 const AT_ONCE: usize = 64;

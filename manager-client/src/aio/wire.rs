@@ -2,15 +2,17 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use manager_protocol::{Cancel, FrameKind, Leave, ObjectId, Row, write_control};
+use manager_protocol::{Cancel, Effect, FrameKind, Leave, ObjectId, Operation, Row, manager, write_control};
 use manager_socket::Socket;
 
+use super::lane::{Lane, Look};
 use crate::endpoint::{Endpoint, write_hello};
 use crate::error::{Error, Reason, Result, cannot_connect};
-use crate::inbox::{Inbox, Incoming};
+use crate::inbox::{Inbox, Incoming, protocol};
+use crate::lane::{self, NAP, State};
 use crate::request::{Limits, Parts, write_request};
 use crate::retry::Backoff;
 use crate::session::Session;
@@ -28,6 +30,9 @@ pub(crate) struct Wire {
     large: VecDeque<Parts>,
     generation: u32,
     limits: Limits,
+    lane: Lane,
+    /// Why nothing more comes. What came by the lane before that is taken first.
+    end: Option<Error>,
 }
 
 impl Wire {
@@ -79,7 +84,9 @@ impl Wire {
             }
         };
         inbox.allow(limits.frame);
-        Ok(Self {
+        let mut lane = Lane::new(&endpoint.settings);
+        lane.inbox.allow(limits.frame);
+        let mut wire = Self {
             socket,
             inbox,
             outbox: Vec::new(),
@@ -88,7 +95,42 @@ impl Wire {
             large: VecDeque::new(),
             generation: entry.generation(),
             limits,
-        })
+            lane,
+            end: None,
+        };
+        if endpoint.settings.lane == lane::Lane::SharedMemory {
+            wire.insist_on_lane().await?;
+        }
+        Ok(wire)
+    }
+
+    /// Asks for a lane and waits for it.
+    async fn insist_on_lane(&mut self) -> Result<()> {
+        self.lane.write_news(&mut self.outbox);
+        self.flush().await?;
+        while !self.take_offer() {
+            poll_fn(|context| self.poll_read(context)).await?;
+            if self.next()?.is_some() {
+                return Err(protocol("an answer to a request that was not made"));
+            }
+        }
+        if self.lane.state.is_open() { Ok(()) } else { Err(Error::new(Reason::NoSharedMemory)) }
+    }
+
+    /// So many answers were handed out.
+    pub(crate) fn note_answers(&mut self, count: usize) {
+        self.take_offer();
+        self.lane.judge(count);
+    }
+
+    /// Takes the lane that the server has offered; whether it has answered.
+    fn take_offer(&mut self) -> bool {
+        let offer = self.inbox.take_offer();
+        let is_offered = offer.is_some();
+        if let Some(offer) = offer {
+            self.lane.state.accept(offer);
+        }
+        is_offered
     }
 
     /// Which of the session's generations it is of.
@@ -96,9 +138,50 @@ impl Wire {
         self.generation
     }
 
-    /// Whether there is so much to be written that more can wait.
+    /// Whether more requests can wait: there is much to be written, or those that follow go another way.
     pub(crate) fn is_full(&self) -> bool {
-        self.outbox.len() >= ENOUGH
+        self.outbox.len() >= ENOUGH || self.lane.fenced().is_some()
+    }
+
+    fn is_written(&self) -> bool {
+        self.written == self.outbox.len()
+    }
+
+    /// Sees to it that requests go the better way.
+    pub(crate) fn choose_way(&mut self, session: &Session) -> Result<()> {
+        self.lane.rise();
+        if self.is_written() && self.is_even() {
+            self.lane.change();
+            if self.lane.wants_change() {
+                let id = session.begin(Effect::Read);
+                let encode = |out: &mut Vec<u8>| manager::Ping {}.encode(out);
+                write_request(&mut self.outbox, id, manager::Ping::ROW, 0, encode, self.limits)?;
+                self.lane.fence(id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether requests go by the lane.
+    pub(crate) fn is_by_lane(&self) -> bool {
+        self.lane.is_used
+    }
+
+    /// The request whose answer is nobody's, and is awaited before others are sent.
+    pub(crate) fn fenced(&self) -> Option<u64> {
+        self.lane.fenced()
+    }
+
+    /// That request was answered.
+    pub(crate) fn pass_fence(&mut self) {
+        self.lane.answered();
+    }
+
+    /// Looks for what comes by the lane, for a while if answers are awaited; whether something has come. If not,
+    /// whoever called is woken.
+    pub(crate) fn look(&mut self, is_awaited: bool, context: &mut Context<'_>) -> bool {
+        let is_written = self.is_written();
+        matches!(self.lane.look(is_awaited || self.fenced().is_some(), is_written, context), Look::Found)
     }
 
     /// Whether nothing goes out in parts.
@@ -118,6 +201,7 @@ impl Wire {
 
     /// Puts what the session has to tell in front of what follows; the changes that are cancelled by it.
     pub(crate) fn put_news(&mut self, session: &Session) -> Vec<u64> {
+        self.lane.write_news(&mut self.outbox);
         let Some(news) = session.take_news(self.limits) else { return Vec::new() };
         news.write(&mut self.outbox);
         news.cancels
@@ -148,13 +232,13 @@ impl Wire {
 
     /// Ready if something was written; pending also if there is nothing to write.
     pub(crate) fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
-        if self.written == self.outbox.len() {
+        if self.is_written() {
             self.flushed += self.written as u64;
             self.written = 0;
             self.outbox.clear();
             self.outbox.shrink_to(KEPT);
         }
-        if !self.is_full()
+        if self.outbox.len() < ENOUGH
             && let Some(parts) = self.large.front_mut()
         {
             parts.write_next(&mut self.outbox, self.limits);
@@ -164,6 +248,11 @@ impl Wire {
         }
         if self.outbox.is_empty() {
             return Poll::Pending;
+        }
+        if self.lane.is_used {
+            let count = self.lane.write(&self.outbox[self.written..], &mut self.socket)?;
+            self.written += count;
+            return if count > 0 { Poll::Ready(Ok(())) } else { Poll::Pending };
         }
         match self.socket.poll_write(context, &self.outbox[self.written..]) {
             Poll::Ready(Ok(0)) => Poll::Ready(Err(Error::new(Reason::Broken))),
@@ -178,32 +267,55 @@ impl Wire {
 
     /// Ready if something was read: then [`next`](Self::next) may have messages.
     pub(crate) fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
-        match self.socket.poll_read(context, self.inbox.room()) {
-            Poll::Ready(Ok(0)) => Poll::Ready(Err(Error::new(Reason::Broken))),
-            Poll::Ready(Ok(count)) => {
-                self.inbox.filled(count);
-                Poll::Ready(Ok(()))
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(broken(error))),
-            Poll::Pending => Poll::Pending,
+        if self.lane.fill()? {
+            return Poll::Ready(Ok(()));
         }
+        if let Some(end) = self.end.take() {
+            return Poll::Ready(Err(end));
+        }
+        let read = ready!(self.poll_socket(context));
+        // What came by the lane is older than what the socket says of the end.
+        let is_filled = self.lane.fill()?;
+        match read {
+            Ok(count @ 1..) => self.inbox.filled(count),
+            Ok(0) => self.end = Some(Error::new(Reason::Broken)),
+            Err(error) => self.end = Some(broken(error)),
+        }
+        Poll::Ready(match self.end.take_if(|_| !is_filled) {
+            Some(end) => Err(end),
+            None => Ok(()),
+        })
+    }
+
+    fn poll_socket(&mut self, context: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
+        let room = self.inbox.room();
+        let State::Asked(memory) = &mut self.lane.state else { return self.socket.poll_read(context, room) };
+        // The memory of the lane comes with what is read.
+        let (count, arrived) = ready!(self.socket.poll_receive(context, |from| manager_lane::receive(from, room)))?;
+        *memory = arrived.or_else(|| memory.take());
+        Poll::Ready(Ok(count))
     }
 
     /// The next message that has arrived.
     pub(crate) fn next(&mut self) -> Result<Option<Incoming<'_>>> {
+        if let Some(message) = self.lane.inbox.next()? {
+            return Ok(Some(message));
+        }
         self.inbox.next()
     }
 
     /// Takes what the session holds by answers that did not arrive whole.
     pub(crate) fn take_held(&mut self) -> HashMap<u64, Vec<ObjectId>> {
-        self.inbox.take_held()
+        let mut held = self.inbox.take_held();
+        held.extend(self.lane.inbox.take_held());
+        held
     }
 
     /// The server closed the stream: it may have said why before.
     fn last_words(&mut self, error: Error, context: &mut Context<'_>) -> Error {
         loop {
             let read = self.poll_read(context);
-            match self.inbox.skip() {
+            match self.lane.inbox.skip().and_then(|()| self.inbox.skip()) {
                 Ok(()) => {}
                 Err(goodbye) if goodbye.code().is_some() => return goodbye,
                 Err(_) => return error,
@@ -225,21 +337,37 @@ impl Wire {
     pub(crate) async fn leave(mut self, session: &Session) {
         self.put_leave(session);
         let parting = async {
-            self.socket.write_all(&self.outbox[self.written..]).await?;
-            self.socket.shutdown()?;
-            while poll_fn(|context| self.socket.poll_read(context, self.inbox.room())).await? > 0 {}
-            Ok::<(), std::io::Error>(())
+            self.flush().await?;
+            self.socket.shutdown().map_err(broken)?;
+            // What comes by the lane is not read: nobody waits for it.
+            while poll_fn(|context| self.socket.poll_read(context, self.inbox.room())).await.map_err(broken)? > 0 {}
+            Ok::<(), Error>(())
         };
         // If it cannot be told, the session ends by itself after a while.
         let _ = tokio::time::timeout(LEAVING, parting).await;
     }
 
+    /// Writes all that was put.
+    async fn flush(&mut self) -> Result<()> {
+        while !self.is_written() {
+            // Nothing tells when there is room in a lane.
+            if let Ok(written) = tokio::time::timeout(NAP, poll_fn(|context| self.poll_write(context))).await {
+                written?;
+            }
+        }
+        Ok(())
+    }
+
     /// Writes what can be written at once.
     pub(crate) fn try_flush(&mut self) {
+        let bytes = &self.outbox[self.written..];
+        let written = if self.lane.is_used {
+            self.lane.write(bytes, &mut self.socket).ok()
+        } else {
+            self.socket.try_write(bytes).ok()
+        };
         // If the end cannot be told, the session ends by itself after a while.
-        if let Ok(count) = self.socket.try_write(&self.outbox[self.written..]) {
-            self.written += count;
-        }
+        self.written += written.unwrap_or(0);
     }
 }
 
