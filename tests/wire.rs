@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 #![allow(clippy::print_stdout, reason = "figures that are shown and not judged")]
 
+#[path = "wire/async_lanes.rs"]
+mod async_lanes;
 #[allow(dead_code, reason = "another program uses the rest")]
 #[path = "processes/child.rs"]
 mod child;
@@ -14,12 +16,16 @@ mod lanes;
 mod million;
 #[path = "wire/noise.rs"]
 mod noise;
+#[path = "wire/on_lane.rs"]
+mod on_lane;
 #[path = "wire/pieces.rs"]
 mod pieces;
 #[path = "wire/raw.rs"]
 mod raw;
 #[path = "wire/refusals.rs"]
 mod refusals;
+#[path = "wire/scribbles.rs"]
+mod scribbles;
 #[path = "wire/sessions.rs"]
 mod sessions;
 #[path = "wire/volume.rs"]

@@ -1,116 +1,22 @@
 //! Lanes, by clients that use them well and by clients that do not.
 
-use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use manager_client::{Lane, Manager, ManagerDict};
-use manager_lane::{ClientEnd, SLOT_BYTES};
+use manager_client::{Lane, Manager};
+use manager_lane::SLOT_BYTES;
 use manager_protocol::{
-    Code, Frame, FrameKind, Goodbye, Kind, OpenLane, ReplyHeader, SessionChoice, Wake, decode_body, decode_value, dict,
-    manager, queue, split_frame, write_control,
+    Code, FrameKind, Goodbye, Kind, OpenLane, SessionChoice, decode_body, decode_value, dict, manager, queue,
 };
-use manager_server::Config;
-use manager_tests::{TestServer, server, server_with};
-use rand::rngs::SmallRng;
-use rand::{RngExt, SeedableRng};
+use manager_tests::{server, server_with};
 
+use crate::on_lane::{OnLane, PATIENCE, control, eager, wake};
 use crate::raw::{Raw, encoded, request};
-
-/// A client with a lane, which does by it whatever it likes.
-struct OnLane {
-    raw: Raw,
-    lane: ClientEnd,
-    memory: File,
-    buffer: Vec<u8>,
-}
-
-fn wake() -> Vec<u8> {
-    control(FrameKind::WakeServer, &Wake())
-}
-
-fn control<T: serde::Serialize>(kind: FrameKind, value: &T) -> Vec<u8> {
-    let mut out = Vec::new();
-    write_control(&mut out, kind, value);
-    out
-}
-
-fn eager(config: &mut Config) {
-    config.eager_lanes = true;
-}
-
-impl OnLane {
-    fn open(server: &TestServer) -> Self {
-        Self::open_in(server, SessionChoice::Own)
-    }
-
-    fn open_in(server: &TestServer, session: SessionChoice) -> Self {
-        let mut raw = Raw::greeted_in(server.socket(), session);
-        let (offer, memory) = raw.open_lane();
-        let Some(memory) = memory else {
-            // Those of clients that were cut off just now are not free yet.
-            drop(raw);
-            std::thread::yield_now();
-            return Self::open_in(server, session);
-        };
-        let lane = ClientEnd::open(&memory, offer.request_slots as usize, offer.reply_slots as usize).unwrap();
-        raw.send(&wake());
-        Self { raw, lane, memory: memory.into(), buffer: Vec::new() }
-    }
-
-    /// Writes by the lane.
-    fn write(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            let written = self.lane.requests.write(bytes).unwrap();
-            bytes = &bytes[written..];
-            if written > 0 && self.lane.must_wake_server() {
-                self.raw.send(&wake());
-            }
-            std::thread::yield_now();
-        }
-    }
-
-    /// The next frame by the lane.
-    fn read(&mut self) -> (FrameKind, Vec<u8>) {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some((Frame { kind, body }, used)) = split_frame(&self.buffer, 1 << 20).unwrap() {
-                let frame = (kind, body.to_vec());
-                self.buffer.drain(..used);
-                return frame;
-            }
-            let mut room = [0; 4096];
-            let read = self.lane.replies.read(&mut room).unwrap();
-            self.buffer.extend(&room[..read]);
-            assert!(Instant::now() < deadline, "no answer comes by the lane");
-            std::thread::yield_now();
-        }
-    }
-
-    fn answer(&mut self) -> (u64, Vec<u8>) {
-        let (kind, body) = self.read();
-        assert_eq!(kind, FrameKind::Reply);
-        let reply = ReplyHeader::parse(&body).unwrap();
-        (reply.id, reply.result.to_vec())
-    }
-
-    /// Why the server ended the connection.
-    fn goodbye(&mut self) -> Option<Code> {
-        while let Some((kind, body)) = self.raw.receive() {
-            if kind == FrameKind::Goodbye {
-                return Code::from_number(decode_body::<Goodbye>(kind, &body).unwrap().code);
-            }
-            assert_eq!(kind, FrameKind::WakeClient);
-        }
-        None
-    }
-}
 
 #[test]
 fn what_is_asked_by_a_lane_is_answered_by_it() {
     let server = server_with(eager);
-    let mut client = OnLane::open(&server);
+    let mut client = OnLane::open(server.socket());
     let dict = client.raw.open("dict", Kind::Dict);
     for round in 0..2000_u64 {
         let (key, value) = (encoded(&(round % 7)), encoded(&"x".repeat(round as usize)));
@@ -129,7 +35,7 @@ fn what_is_asked_by_a_lane_is_answered_by_it() {
 #[test]
 fn requests_in_pieces_and_many_at_once_are_as_on_the_socket() {
     let server = server_with(eager);
-    let mut client = OnLane::open(&server);
+    let mut client = OnLane::open(server.socket());
     let pings: Vec<u8> = (0..5000).flat_map(|id| request(id, 0, manager::Ping {})).collect();
     let mut answered = 0;
     for piece in pings.chunks(SLOT_BYTES * 50 + 1) {
@@ -160,7 +66,7 @@ fn a_server_that_gives_no_lane_says_so_and_goes_on() {
 #[test]
 fn a_lane_that_is_given_back_is_there_for_others() {
     let server = server_with(|config| config.max_lanes = 1);
-    let held = OnLane::open(&server);
+    let held = OnLane::open(server.socket());
     let mut raw = Raw::greeted(server.socket());
     assert!(raw.open_lane().1.is_none());
     drop(held);
@@ -173,7 +79,7 @@ fn a_lane_that_is_given_back_is_there_for_others() {
 #[test]
 fn a_second_lane_and_a_wake_without_one_end_the_connection() {
     let server = server();
-    let mut client = OnLane::open(&server);
+    let mut client = OnLane::open(server.socket());
     client.raw.send(&control(FrameKind::OpenLane, &OpenLane()));
     assert_eq!(client.goodbye(), Some(Code::MalformedFrame));
     let mut raw = Raw::greeted(server.socket());
@@ -186,7 +92,7 @@ fn a_second_lane_and_a_wake_without_one_end_the_connection() {
 #[test]
 fn a_frame_by_the_socket_inside_of_one_by_the_lane_ends_the_connection() {
     let server = server_with(eager);
-    let mut client = OnLane::open(&server);
+    let mut client = OnLane::open(server.socket());
     let ping = request(1, 0, manager::Ping {});
     let (half, rest) = ping.split_at(7);
     client.write(half);
@@ -215,7 +121,7 @@ fn a_wrong_stamp_ends_that_connection_alone() {
     let server = server_with(eager);
     let neighbour = server.manager().dict::<String, u64>("dict").unwrap();
     for word in [1, 0x100, 0x139, 0x201, u64::MAX] {
-        let mut client = OnLane::open(&server);
+        let mut client = OnLane::open(server.socket());
         client.raw.ping();
         client.memory.write_all_at(&u64::to_le_bytes(word), FIRST_SLOT).unwrap();
         client.raw.send(&wake());
@@ -225,67 +131,13 @@ fn a_wrong_stamp_ends_that_connection_alone() {
     assert_eq!(neighbour.get("calls").unwrap(), Some(5));
 }
 
-/// Clients that scribble over all of their memory, while others, on lanes too, do their work.
-#[test]
-fn whatever_is_written_over_a_lane_harms_no_other() {
-    let server = server_with(eager);
-    let working = AtomicUsize::new(2);
-    std::thread::scope(|scope| {
-        for nth in 0..2 {
-            let (manager, working) = (Manager::options().lane(Lane::SharedMemory).connect(server.socket()), &working);
-            scope.spawn(move || {
-                let dict: ManagerDict<u64, String> = manager.unwrap().dict("dict").unwrap();
-                for round in 0..300_u64 {
-                    let (key, value) = (10_000 * nth + round % 100, format!("{nth}-{round}"));
-                    dict.set(&key, &value).unwrap();
-                    assert_eq!(dict.get(&key).unwrap(), Some(value));
-                }
-                working.fetch_sub(1, Ordering::Relaxed);
-            });
-        }
-        for seed in 0..2 {
-            let (server, working) = (&server, &working);
-            scope.spawn(move || {
-                let mut random = SmallRng::seed_from_u64(seed);
-                let mut rounds = 0;
-                let deadline = Instant::now() + PATIENCE;
-                while rounds < 50 || working.load(Ordering::Relaxed) > 0 {
-                    scribble(OnLane::open(server), &mut random);
-                    rounds += 1;
-                    assert!(Instant::now() < deadline, "the neighbours do not get on");
-                }
-            });
-        }
-    });
-}
-
-fn scribble(mut client: OnLane, random: &mut SmallRng) {
-    let size = client.memory.metadata().unwrap().len();
-    let ping = request(1, 0, manager::Ping {});
-    for _ in 0..random.random_range(1..200) {
-        let place = random.random_range(0..size / 8) * 8;
-        let word: u64 = match random.random_range(0..3) {
-            0 => random.random(),
-            1 => random.random_range(0..0x10000),
-            _ => 1 << random.random_range(0..64),
-        };
-        client.memory.write_all_at(&word.to_le_bytes(), place).unwrap();
-        if random.random_bool(0.2) {
-            // What it writes properly in between may fail as well.
-            let _ = client.lane.requests.write(&ping);
-        }
-    }
-    // It may have been cut off already.
-    let _ = std::io::Write::write(&mut client.raw.writer(), &wake());
-}
-
 #[test]
 fn a_client_that_takes_no_replies_is_cut_off() {
     let server = server_with(|config| {
         config.eager_lanes = true;
         config.write_timeout = Duration::from_millis(100);
     });
-    let mut client = OnLane::open(&server);
+    let mut client = OnLane::open(server.socket());
     let pings: Vec<u8> = (0..100).flat_map(|id| request(id, 0, manager::Ping {})).collect();
     let mut neighbour = Raw::greeted(server.socket());
     let (deadline, mut written) = (Instant::now() + PATIENCE, 0);
@@ -309,7 +161,7 @@ fn what_a_client_has_not_taken_from_its_lane_goes_back() {
     });
     let jobs = server.manager().queue::<u64>("jobs").unwrap();
     jobs.put(&7).unwrap();
-    let mut client = OnLane::open_in(&server, SessionChoice::New(true));
+    let mut client = OnLane::open_in(server.socket(), SessionChoice::New(true));
     let queue = client.raw.open("jobs", Kind::Queue);
     client.write(&request(1, queue, queue::Get { timeout_ms: Some(10_000) }));
     let deadline = Instant::now() + PATIENCE;
@@ -326,7 +178,7 @@ fn half_a_frame_is_nothing() {
     let server = server_with(eager);
     let dict = server.manager().dict::<u64, u64>("dict").unwrap();
     for cut in [1, 5, 20, 60] {
-        let mut client = OnLane::open(&server);
+        let mut client = OnLane::open(server.socket());
         let object = client.raw.open("dict", Kind::Dict);
         let (key, value) = (encoded(&1), encoded(&"x".repeat(100)));
         let set = request(1, object, dict::Set { key: (&key).into(), value: (&value).into() });
@@ -334,9 +186,6 @@ fn half_a_frame_is_nothing() {
     }
     assert_eq!(dict.len().unwrap(), 0);
 }
-
-/// Longer than anything takes, shorter than anybody waits.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Behind the words of control.
 const FIRST_SLOT: u64 = 4096;
