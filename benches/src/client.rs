@@ -44,7 +44,7 @@ fn connect(introduction: &Introduction) -> Outcome<Box<dyn Client>> {
         System::Manager => Box::new(manager::Client::connect(socket, *index, Lane::Auto)?),
         System::Socket => Box::new(manager::Client::connect(socket, *index, Lane::Socket)?),
         System::Threads => Box::new(threads::Client::connect(socket, *lanes)?),
-        System::Async => Box::new(aio::Client::connect(socket, *lanes)?),
+        System::Async => Box::new(aio::Client::connect(socket, *index, *lanes)?),
         System::Redis => Box::new(redis::Client::connect(socket, *index)?),
         System::Cpython => return Err("Python's clients are written in Python".into()),
     })

@@ -1,17 +1,24 @@
 //! Keys and values: the same bytes for all systems.
 
+use std::sync::Arc;
+
 use crate::work::KEYS;
 
 /// The keys of one client, and a source of random choices among them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Keys {
-    keys: Vec<String>,
+    keys: Arc<[String]>,
     random: Random,
 }
 
 impl Keys {
     pub(crate) fn of(client: usize) -> Self {
         Self { keys: (0..KEYS).map(|index| key(client, index)).collect(), random: Random::new(client) }
+    }
+
+    /// The same keys, with choices of their own.
+    pub(crate) fn for_task(&self, task: usize) -> Self {
+        Self { keys: Arc::clone(&self.keys), random: Random::new(task) }
     }
 
     pub(crate) fn all(&self) -> &[String] {

@@ -69,7 +69,9 @@ impl Measurement {
             let mut measured = match bout.kind {
                 Kind::Memory => self.memory(&mut running, bout)?,
                 Kind::Idle => self.idle(&mut running, bout)?,
-                Kind::Together | Kind::Alone | Kind::Disturbed(_) => self.bout(&mut running, bout, folder.path())?,
+                Kind::Together | Kind::Alone | Kind::Disturbed(_) | Kind::Busy(_) => {
+                    self.bout(&mut running, bout, folder.path())?
+                }
             };
             progress::lines(&measured);
             lines.append(&mut measured);
@@ -173,7 +175,7 @@ impl Measurement {
     }
 
     fn time(&self, kind: Kind) -> Duration {
-        let disturbed = matches!(kind, Kind::Disturbed(_));
+        let disturbed = matches!(kind, Kind::Disturbed(_) | Kind::Busy(_));
         Duration::from_millis(match (self.effort, disturbed) {
             (Effort::Quick, false) => 120,
             (Effort::Quick, true) => 300,

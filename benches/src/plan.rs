@@ -42,6 +42,8 @@ pub(crate) enum Kind {
     Alone,
     /// The first client works and is measured, while the second disturbs it; or nobody does.
     Disturbed(Option<Work>),
+    /// So many clients work and are measured, while the others compute.
+    Busy(usize),
     /// The server's memory is compared before and after what the work needs is put there.
     Memory,
     /// What the server uses after the work, while its clients stay and do nothing.
@@ -79,7 +81,11 @@ pub(crate) fn stages() -> Vec<Stage> {
     );
     let row = bout("async_64_tasks_get", GET, &[Async], &[]);
     stages.push(Stage { name: "async", clients: 1, tasks: 64, pin: Pin::Never, bouts: vec![row] });
-    stages.extend([growth(), memory(), interference()]);
+    stages.extend([("async_1_task", 1), ("async_8_tasks", 8)].map(|(name, tasks)| {
+        let row = bout(&format!("{name}_get"), GET, &[], &[Async]);
+        Stage { name, clients: 1, tasks, pin: Pin::Never, bouts: vec![row] }
+    }));
+    stages.extend([growth(), memory(), interference(), busy("busy_1", 1), busy("busy_8", 8)]);
     stages
 }
 
@@ -192,6 +198,18 @@ fn memory() -> Stage {
     let row = bout("memory_per_entry", Work::GrownGet { entries: MILLION }, &[Manager, Redis], &[]);
     let bouts = vec![Bout { kind: Kind::Memory, ..row }];
     Stage { name: "memory", clients: 1, tasks: 1, pin: Pin::Never, bouts }
+}
+
+/// Clients beside 8 programs that keep all processors busy.
+fn busy(name: &'static str, working: usize) -> Stage {
+    let row = bout(&format!("{name}_get"), GET, &[], &[Manager, Socket]);
+    Stage {
+        name,
+        clients: working + 8,
+        tasks: 1,
+        pin: Pin::Never,
+        bouts: vec![Bout { kind: Kind::Busy(working), ..row }],
+    }
 }
 
 fn interference() -> Stage {

@@ -49,6 +49,11 @@ pub(crate) fn ratios(results: &Results) -> BTreeMap<String, Option<f64>> {
     let ours = |row| results.summary(row, Manager);
     ratios.insert("lane_one_client_get_p50_us".to_owned(), ours("clients_1_get").map(|one| one.p50_us));
     ratios.insert("lane_clients_8_max_ms".to_owned(), ours("clients_8_get").map(|all| all.max_us / 1000.0));
+    ratios.insert("lane_clients_8_fairness".to_owned(), ours("clients_8_get").map(|all| all.fairness));
+    for (row, clients) in [("busy_1_get", 1), ("busy_8_get", 8)] {
+        let ratio = results.compare((row, Manager), (row, Socket), rate);
+        ratios.insert(format!("lane_clients_{clients}_beside_8_busy_vs_socket"), ratio);
+    }
     ratios.insert("lane_idle_cpu_percent".to_owned(), results.busy("lane_idle", Manager));
     let calls = results.system_calls("one_core_get", Manager);
     ratios.insert("syscalls_recv_per_get".to_owned(), calls.map(|calls| calls.receive));

@@ -17,11 +17,16 @@ pub(crate) struct Sample {
     pub(crate) latencies: Histogram<u64>,
     /// What the server used.
     pub(crate) usage: Usage,
+    /// What the client did that did least, against what the one did that did most.
+    pub(crate) fairness: f64,
 }
 
 impl Sample {
     pub(crate) fn of(reports: &[Report], usage: Usage) -> Self {
-        let mut sample = Self { operations: 0, per_second: 0.0, latencies: latencies(), usage };
+        let done = || reports.iter().map(|report| report.operations);
+        let (least, most) = (done().min().unwrap_or(0), done().max().unwrap_or(0));
+        let fairness = least as f64 / most.max(1) as f64;
+        let mut sample = Self { operations: 0, per_second: 0.0, latencies: latencies(), usage, fairness };
         for report in reports {
             sample.operations += report.operations;
             if report.seconds > 0.0 {
@@ -49,6 +54,8 @@ pub(crate) struct Summary {
     pub(crate) max_us: f64,
     pub(crate) server_cpu_us_per_operation: f64,
     pub(crate) server_switches_per_operation: f64,
+    /// The median of the rounds: what the client did that did least, against what the one did that did most.
+    pub(crate) fairness: f64,
 }
 
 /// The median of several figures, the least and the largest.
@@ -63,6 +70,7 @@ impl Summary {
     /// `None` of no samples.
     pub(crate) fn of(samples: &[Sample]) -> Option<Self> {
         let per_second = Spread::of(samples.iter().map(|sample| sample.per_second).collect())?;
+        let fairness = Spread::of(samples.iter().map(|sample| sample.fairness).collect())?.median;
         let mut all = latencies();
         samples.iter().for_each(|sample| all += &sample.latencies);
         let operations: u64 = samples.iter().map(|sample| sample.operations).sum();
@@ -75,6 +83,7 @@ impl Summary {
             max_us: microseconds(&all, 1.0),
             server_cpu_us_per_operation: each(samples.iter().map(|sample| sample.usage.cpu_ns).sum()) / 1000.0,
             server_switches_per_operation: each(samples.iter().map(|sample| sample.usage.switches).sum()),
+            fairness,
         })
     }
 }

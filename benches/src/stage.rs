@@ -114,17 +114,19 @@ impl Running {
         let clients = self.clients(system);
         let working = match kind {
             Kind::Together => clients.len(),
+            Kind::Busy(working) => working,
             Kind::Alone | Kind::Disturbed(_) | Kind::Memory | Kind::Idle => 1,
         };
         let start_ns = now_ns() + HEAD_START_NS + clients.len() as u64 * HEAD_START_EACH_NS;
         let stop_ns = start_ns + time.as_nanos() as u64;
-        let disturbing = if let Kind::Disturbed(Some(disturbance)) = kind {
-            let order = Order::Run { work: disturbance, start_ns: 0, stop_ns };
-            clients[working].tell(&order)?;
-            1
-        } else {
-            0
+        let (disturbance, disturbing) = match kind {
+            Kind::Disturbed(Some(disturbance)) => (disturbance, 1),
+            Kind::Busy(working) => (Work::Compute, clients.len() - working),
+            Kind::Together | Kind::Alone | Kind::Disturbed(None) | Kind::Memory | Kind::Idle => (Work::Compute, 0),
         };
+        for client in &mut clients[working..working + disturbing] {
+            client.tell(&Order::Run { work: disturbance, start_ns: 0, stop_ns })?;
+        }
         let before = Usage::of(server);
         for client in &mut clients[..working] {
             client.tell(&Order::Run { work, start_ns, stop_ns })?;

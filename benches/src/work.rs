@@ -38,6 +38,8 @@ pub(crate) enum Work {
     Sort,
     /// Inserts values of 64 KiB to 1 MiB.
     Stream,
+    /// Keeps a processor busy, and asks the server for nothing.
+    Compute,
 }
 
 impl Work {
@@ -53,7 +55,7 @@ impl Work {
             Self::GrownGet { entries } | Self::GrownInsert { entries } => Some(Stock::Grown { entries }),
             Self::Copy => Some(Stock::Grown { entries: MILLION }),
             Self::Sort => Some(Stock::Numbers),
-            Self::Lock | Self::Queue | Self::ListPush | Self::Bulk { .. } | Self::Stream => None,
+            Self::Lock | Self::Queue | Self::ListPush | Self::Bulk { .. } | Self::Stream | Self::Compute => None,
         }
     }
 
@@ -71,6 +73,7 @@ impl Work {
             Self::Snapshot | Self::Copy => "snapshots",
             Self::Sort => "sorts",
             Self::Stream => "values",
+            Self::Compute => "turns",
         }
     }
 }

@@ -15,14 +15,16 @@ use crate::work::{Stock, VALUE, Work, keys_of};
 pub(crate) struct Client {
     runtime: Runtime,
     manager: Manager,
-    lanes: usize,
+    /// Of which all tasks take some.
+    keys: Keys,
+    tasks: usize,
 }
 
 impl Client {
-    pub(crate) fn connect(socket: &Path, lanes: usize) -> Outcome<Self> {
+    pub(crate) fn connect(socket: &Path, index: usize, tasks: usize) -> Outcome<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let manager = runtime.block_on(Manager::connect(socket))?;
-        Ok(Self { runtime, manager, lanes })
+        Ok(Self { runtime, manager, keys: Keys::of(index), tasks })
     }
 }
 
@@ -33,10 +35,7 @@ impl client::Client for Client {
         }
         self.runtime.block_on(async {
             let (dict, value) = (self.manager.dict::<String, String>(&sized(VALUE)).await?, crate::keys::value(VALUE));
-            for lane in 0..self.lanes {
-                dict.insert_many(Keys::of(lane).all().iter().map(|key| (key, &value))).await?;
-            }
-            Ok(())
+            Ok(dict.insert_many(self.keys.all().iter().map(|key| (key, &value))).await?)
         })
     }
 
@@ -47,16 +46,16 @@ impl client::Client for Client {
         }
         self.runtime.block_on(async {
             let dict: ManagerDict<String, String> = self.manager.dict(&sized(VALUE)).await?;
-            let lane = |lane| {
-                let (dict, keys, watch) = (dict.clone(), Keys::of(lane), watch.clone());
+            let task = |nth| {
+                let (dict, keys, watch) = (dict.clone(), self.keys.for_task(nth), watch.clone());
                 tokio::spawn(async move {
                     if change { insert(dict, keys, watch).await } else { get(dict, keys, watch).await }
                 })
             };
-            let running: Vec<_> = (0..self.lanes).map(lane).collect();
-            let mut watches = Vec::with_capacity(self.lanes);
-            for lane in running {
-                watches.push(lane.await??);
+            let running: Vec<_> = (0..self.tasks).map(task).collect();
+            let mut watches = Vec::with_capacity(self.tasks);
+            for task in running {
+                watches.push(task.await??);
             }
             Ok(Stopwatch::report_all(&watches))
         })

@@ -244,6 +244,13 @@ impl client::Client for Client {
                 }
             }
             Work::Sort => return self.sort(watch),
+            Work::Compute => {
+                watch.start();
+                while watch.goes_on() {
+                    let _sum: u64 = (0..COMPUTED).map(std::hint::black_box).sum();
+                    watch.lap(1);
+                }
+            }
             Work::Stream => {
                 let (dict, values) = (self.entries("stream")?, STREAMED.map(value));
                 watch.start();
@@ -258,6 +265,9 @@ impl client::Client for Client {
         Ok(watch.report())
     }
 }
+
+/// Steps of a computation between two looks at the clock.
+const COMPUTED: u64 = 100_000;
 
 /// The name of the dict of values of this size.
 pub(crate) fn sized(size: usize) -> String {

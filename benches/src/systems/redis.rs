@@ -6,7 +6,7 @@ use std::path::Path;
 
 use redis::{Cmd, Connection, ConnectionAddr, ConnectionLike, IntoConnectionInfo, Value, cmd};
 
-use crate::client::{self, Outcome, expect};
+use crate::client::{self, Outcome, expect, not_done};
 use crate::keys::{KEY_BYTES, Keys, Random, key, value, write_key};
 use crate::order::Report;
 use crate::stopwatch::Stopwatch;
@@ -188,6 +188,7 @@ impl client::Client for Client {
             }
             Work::GrownGet { entries } => self.grown(hget(&grown(entries)), entries, watch, is_value),
             Work::GrownInsert { entries } => self.grown(replace(&grown(entries), VALUE), entries, watch, is_number),
+            Work::Compute => not_done(work),
             Work::Copy => {
                 let command = Request::of(cmd("HGETALL").arg(grown(MILLION)));
                 watch.start();
