@@ -199,9 +199,13 @@ impl Reader {
         let fits = (*end - *start).min(out.capacity() - length);
         out.extend_from_slice(&bytes[*start..*start + fits]);
         *start += fits;
-        while out.capacity() - out.len() >= SLOT_BYTES {
+        while out.len() < out.capacity() {
             let Some((copy, bytes)) = self.copy_next()? else { break };
-            out.extend_from_slice(&copy[..bytes]);
+            let fits = bytes.min(out.capacity() - out.len());
+            out.extend_from_slice(&copy[..fits]);
+            if fits < bytes {
+                self.rest = (copy, fits, bytes);
+            }
         }
         self.tell_taken(first);
         Ok(out.len() - length)

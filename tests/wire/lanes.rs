@@ -52,6 +52,21 @@ fn requests_in_pieces_and_many_at_once_are_as_on_the_socket() {
     }
 }
 
+/// The buffer that they are read into grows, and is nearly full at each moment of that.
+#[test]
+fn requests_of_any_size_go_by_a_lane() {
+    let server = server_with(eager);
+    let mut client = OnLane::open(server.socket());
+    let dict = client.raw.open("dict", Kind::Dict);
+    let key = encoded(&1);
+    let sizes = (65_300..65_700).chain([130_000, 131_072, 262_144, 1 << 20]);
+    for (id, size) in sizes.enumerate() {
+        let value = encoded(&"x".repeat(size));
+        client.write(&request(id as u64, dict, dict::Set { key: (&key).into(), value: (&value).into() }));
+        assert_eq!(client.answer().0, id as u64, "{size} bytes");
+    }
+}
+
 #[test]
 fn a_server_that_gives_no_lane_says_so_and_goes_on() {
     let server = server_with(|config| config.max_lanes = 0);
