@@ -3,10 +3,11 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use manager_client::aio::{Manager, ManagerList, ManagerQueue};
+use manager_client::aio::{Manager, ManagerDict, ManagerList, ManagerQueue};
 use manager_client::{Lane, Result};
 use manager_tests::{TestServer, block_on, server_with};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::timeout;
 
 use crate::on_lane::{PATIENCE, eager};
 
@@ -42,6 +43,7 @@ fn calls_stay_in_order_while_they_change_their_way() {
             let queue = queue.clone();
             async move { queue.get().await }
         });
+        let dropping = tokio::spawn(drop_calls(manager.dict("counts").await.unwrap()));
         let mut pushed = 0;
         for _ in 0..10 {
             for (count, at_once) in [(1000, 8), (500, 500)] {
@@ -54,7 +56,27 @@ fn calls_stay_in_order_while_they_change_their_way() {
         queue.put(&7).await.unwrap();
         assert_eq!(waiting.await.unwrap().unwrap(), 7);
         assert_eq!(list.values().await.unwrap(), (0..pushed).collect::<Vec<_>>());
+        dropping.abort();
+        assert!(dropping.await.unwrap_err().is_cancelled(), "a call failed");
     });
+}
+
+/// Makes calls and drops them at any moment, which has them cancelled, until it is dropped itself.
+async fn drop_calls(counts: ManagerDict<u64, u64>) {
+    let (mut least, mut most) = (0, 0);
+    for round in 0.. {
+        let mut calls = JoinSet::new();
+        for nth in 0..8 {
+            let counts = counts.clone();
+            let time = Duration::from_micros((round * 7 + nth * 13) % 200);
+            calls.spawn(async move { timeout(time, counts.add(&1, 1)).await.map(Result::unwrap) });
+        }
+        let outcomes = calls.join_all().await;
+        most += outcomes.len() as u64;
+        least += outcomes.iter().filter(|outcome| outcome.is_ok()).count() as u64;
+        let found = counts.get(&1).await.unwrap().unwrap_or(0);
+        assert!((least..=most).contains(&found), "{found} is not from {least} to {most}");
+    }
 }
 
 #[test]

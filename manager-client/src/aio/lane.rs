@@ -36,6 +36,8 @@ pub(super) struct Lane {
 /// What is between requests that go different ways.
 struct Fence {
     id: u64,
+    /// The position in the stream behind it.
+    end: u64,
     answered: bool,
 }
 
@@ -90,9 +92,9 @@ impl Lane {
         self.misled >= MOST_MISLED && self.fence.is_none()
     }
 
-    /// Changes the way as soon as the request with this id is answered, which is the last until then.
-    pub(super) fn fence(&mut self, id: u64) {
-        self.fence = Some(Fence { id, answered: false });
+    /// Changes the way as soon as the request with this id is answered, if it is the last until then.
+    pub(super) fn fence(&mut self, id: u64, end: u64) {
+        self.fence = Some(Fence { id, end, answered: false });
     }
 
     /// The request whose answer is awaited before others are sent.
@@ -107,10 +109,13 @@ impl Lane {
         }
     }
 
-    /// Changes the way, if it is time. Everything before must be written.
-    pub(super) fn change(&mut self) {
-        if self.fence.as_ref().is_some_and(|fence| fence.answered) {
-            (self.fence, self.misled, self.is_used) = (None, 0, !self.is_used);
+    /// Changes the way, if it is time. Everything up to the position is written; if any of it came behind the fence, such
+    /// as a cancel, nobody knows whether that has arrived, and it takes another fence.
+    pub(super) fn change(&mut self, position: u64) {
+        if let Some(Fence { end, .. }) = self.fence.take_if(|fence| fence.answered)
+            && end == position
+        {
+            (self.misled, self.is_used) = (0, !self.is_used);
         }
     }
 
@@ -234,12 +239,16 @@ mod tests {
         assert!(!lane.wants_change(), "the server may have looked for a moment only");
         lane.judge(MOST_MISLED);
         assert!(lane.wants_change());
-        lane.fence(7);
+        lane.fence(7, 100);
         assert!(!lane.wants_change() && lane.fenced() == Some(7));
-        lane.change();
+        lane.change(100);
         assert!(!lane.is_used, "what was sent before may still be on its way");
         lane.answered();
-        lane.change();
+        lane.change(120);
+        assert!(!lane.is_used && lane.wants_change(), "what was sent behind it may still be on its way");
+        lane.fence(8, 140);
+        lane.answered();
+        lane.change(140);
         assert!(lane.is_used && lane.fenced().is_none());
 
         lane.judge(MOST_MISLED);

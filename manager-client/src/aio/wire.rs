@@ -151,12 +151,12 @@ impl Wire {
     pub(crate) fn choose_way(&mut self, session: &Session) -> Result<()> {
         self.lane.rise();
         if self.is_written() && self.is_even() {
-            self.lane.change();
+            self.lane.change(self.position());
             if self.lane.wants_change() {
                 let id = session.begin(Effect::Read);
                 let encode = |out: &mut Vec<u8>| manager::Ping {}.encode(out);
                 write_request(&mut self.outbox, id, manager::Ping::ROW, 0, encode, self.limits)?;
-                self.lane.fence(id);
+                self.lane.fence(id, self.position());
             }
         }
         Ok(())
