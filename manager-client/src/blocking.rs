@@ -201,7 +201,7 @@ impl Driver {
                 return;
             }
         }
-        if let Ok(connection) = Connection::open(&self.endpoint, session, &Deadline::after(LEAVING)) {
+        if let Ok(connection) = Connection::greet(&self.endpoint, session, &Deadline::after(LEAVING)) {
             connection.leave(session);
         }
     }

@@ -51,8 +51,17 @@ pub(crate) enum Delivery {
 }
 
 impl Connection {
-    /// Connects and exchanges the hello.
+    /// Connects, exchanges the hello, and waits for a lane if there must be one.
     pub(crate) fn open(endpoint: &Endpoint, session: &Session, deadline: &Deadline) -> Result<Box<Self>> {
+        let mut connection = Self::greet(endpoint, session, deadline)?;
+        if endpoint.settings.lane == Lane::SharedMemory {
+            connection.insist_on_lane(deadline)?;
+        }
+        Ok(connection)
+    }
+
+    /// Connects and exchanges the hello: enough to tell the server something.
+    pub(crate) fn greet(endpoint: &Endpoint, session: &Session, deadline: &Deadline) -> Result<Box<Self>> {
         let mut entry = session.enter(deadline)?;
         let mut backoff = Backoff::new();
         let stream = loop {
@@ -80,9 +89,6 @@ impl Connection {
         });
         connection.limits = limits.map_err(|lost| lost.error)?;
         connection.wire.inbox.allow(connection.limits.frame);
-        if endpoint.settings.lane == Lane::SharedMemory {
-            connection.insist_on_lane(deadline)?;
-        }
         Ok(connection)
     }
 

@@ -254,7 +254,7 @@ impl Drop for Driver {
         if !is_served && session.can_leave() {
             // The runtime of the task has ended before.
             let deadline = Deadline::after(LEAVING);
-            let _ = Connection::open(&self.endpoint, &session, &deadline).map(|connection| connection.leave(&session));
+            let _ = Connection::greet(&self.endpoint, &session, &deadline).map(|connection| connection.leave(&session));
         }
     }
 }
