@@ -2,12 +2,14 @@
 
 use std::fs::Permissions;
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use std::sync::Arc;
 
+use manager_lane::ServerEnd;
 use manager_protocol::{
     Code, FrameKind, Goodbye, Hello, Operation, RequestHeader, SessionChoice, SessionToken, Welcome, decode_body,
     finish_frame, manager, split_frame, start_frame, write_control, write_reply_header,
@@ -108,6 +110,20 @@ impl Peer {
         let goodbye = Goodbye { code: code.number(), message: format!("{code:?}") };
         write_control(&mut out, FrameKind::Goodbye, &goodbye);
         self.send(&out);
+    }
+
+    /// Gives the client, which has asked for it, a lane.
+    pub(crate) fn offer_lane(&mut self) -> ServerEnd {
+        let (lane, memory) = ServerEnd::create(16, 16).unwrap();
+        let mut out = Vec::new();
+        write_control(&mut out, FrameKind::Lane, &manager_protocol::Lane { request_slots: 16, reply_slots: 16 });
+        assert_eq!(manager_lane::send(&self.stream, &out, memory.as_fd()).unwrap(), out.len());
+        lane
+    }
+
+    /// From now on there is no frame also while none has come.
+    pub(crate) fn never_block(&mut self) {
+        self.stream.set_nonblocking(true).unwrap();
     }
 
     /// The id of the next request; pings are answered here. `None` if the client is gone.

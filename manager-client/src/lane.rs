@@ -192,3 +192,6 @@ const LOOKS_A_CLOCK: u32 = 16;
 
 /// How long a server may take to make room before it is asked again.
 pub(crate) const NAP: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests;

@@ -35,12 +35,14 @@ pub(crate) struct Wire {
     look: Duration,
     /// What the socket brings while answers come by the lane.
     aside: Inbox,
+    /// The server has closed the stream, and reads no more of the lane either.
+    is_closed: bool,
 }
 
 /// A connection that is of no more use.
 pub(crate) struct Lost {
     pub(crate) error: Error,
-    /// How many bytes of the frames were sent.
+    /// How many bytes of the frames were sent, but for those that the server has certainly not read.
     pub(crate) written: usize,
     /// The frames that were to be sent, for another try.
     pub(crate) frames: Vec<u8>,
@@ -65,6 +67,7 @@ impl Wire {
             keeps_cpu: settings.keeps_cpu,
             look: settings.look,
             aside: Inbox::new(0),
+            is_closed: false,
         }
     }
 
@@ -104,7 +107,15 @@ impl Wire {
                 }
                 Ok(value)
             }
-            Err(error) => Err(Lost { error, written, frames }),
+            Err(error) => Err(Lost { error, written: written.saturating_sub(self.untaken()), frames }),
+        }
+    }
+
+    /// How many bytes of those that were written are known never to be read.
+    fn untaken(&mut self) -> usize {
+        match &mut self.lane {
+            State::Open { lane, .. } if self.is_by_lane && self.is_closed => lane.requests.untaken().unwrap_or(0),
+            State::Open { .. } | State::Unasked(_) | State::Asked(_) | State::Without => 0,
         }
     }
 
@@ -236,13 +247,19 @@ impl Wire {
             State::Unasked(_) | State::Open { .. } | State::Without => self.stream.read(self.inbox.room()),
         };
         match read {
-            Ok(0) => Err(Error::new(Reason::Broken)),
+            Ok(0) => {
+                self.is_closed = true;
+                Err(Error::new(Reason::Broken))
+            }
             Ok(count) => {
                 self.inbox.filled(count);
                 Ok(())
             }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(()),
-            Err(error) => Err(Error::with_source(Reason::Broken, error)),
+            Err(error) => {
+                self.is_closed = error.kind() == ErrorKind::ConnectionReset;
+                Err(Error::with_source(Reason::Broken, error))
+            }
         }
     }
 

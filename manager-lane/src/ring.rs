@@ -113,6 +113,24 @@ impl Writer {
         Ok(self.taken == self.written)
     }
 
+    /// How many bytes the reader has not taken. Of what it has not taken when its process ends, it has done nothing.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write), or if the reader has written over what was there.
+    pub fn untaken(&mut self) -> Result<usize, Corrupt> {
+        self.look()?;
+        let mut bytes = 0;
+        for number in self.taken..self.written {
+            let stamp = self.ring.slot(number)[0].load(Ordering::Relaxed);
+            let length = (stamp & LENGTH) as usize;
+            if stamp != stamp_of(number, length) || length > SLOT_BYTES {
+                return Err(self.ring.corrupt());
+            }
+            bytes += length;
+        }
+        Ok(bytes)
+    }
+
     /// Looks how much was taken; whether there is room.
     fn look(&mut self) -> Result<bool, Corrupt> {
         // What is written next is not seen by a reader that has yet to copy what was there.

@@ -135,6 +135,12 @@ impl Lane {
         Ok(count)
     }
 
+    /// How many bytes that were written last are known never to be read, once the server reads no more.
+    pub(super) fn untaken(&mut self) -> usize {
+        // What went by the lane before requests went by the socket has been read.
+        self.open().map_or(0, |lane| lane.requests.untaken().unwrap_or(0))
+    }
+
     /// Reads all that is there; whether that is anything.
     pub(super) fn fill(&mut self) -> Result<bool> {
         let State::Open { lane, .. } = &mut self.state else { return Ok(false) };

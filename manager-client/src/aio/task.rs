@@ -405,8 +405,9 @@ impl Task {
         if error.is_session_goodbye() {
             self.session.expire(wire.generation());
         }
+        let sent = wire.sent();
         for (request, start) in self.waiting.values_mut() {
-            request.sent |= *start < wire.sent();
+            request.sent |= *start < sent;
         }
         self.session.release_again(self.releasing.drain(..));
         self.session.was_cut();

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
+use std::io::ErrorKind;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub(crate) struct Wire {
     lane: Lane,
     /// Why nothing more comes. What came by the lane before that is taken first.
     end: Option<Error>,
+    /// The server has closed the stream, and reads no more of the lane either.
+    is_closed: bool,
 }
 
 impl Wire {
@@ -97,6 +100,7 @@ impl Wire {
             limits,
             lane,
             end: None,
+            is_closed: false,
         };
         if endpoint.settings.lane == lane::Lane::SharedMemory {
             wire.insist_on_lane().await?;
@@ -194,9 +198,10 @@ impl Wire {
         self.flushed + self.outbox.len() as u64
     }
 
-    /// The position in the stream up to which it was written.
-    pub(crate) fn sent(&self) -> u64 {
-        self.flushed + self.written as u64
+    /// The position in the stream up to which it was written, but for what the server has certainly not read.
+    pub(crate) fn sent(&mut self) -> u64 {
+        let untaken = if self.is_closed { self.lane.untaken() } else { 0 };
+        (self.flushed + self.written as u64).saturating_sub(untaken as u64)
     }
 
     /// Puts what the session has to tell in front of what follows; the changes that are cancelled by it.
@@ -278,8 +283,11 @@ impl Wire {
         let is_filled = self.lane.fill()?;
         match read {
             Ok(count @ 1..) => self.inbox.filled(count),
-            Ok(0) => self.end = Some(Error::new(Reason::Broken)),
-            Err(error) => self.end = Some(broken(error)),
+            Ok(0) => (self.end, self.is_closed) = (Some(Error::new(Reason::Broken)), true),
+            Err(error) => {
+                self.is_closed = error.kind() == ErrorKind::ConnectionReset;
+                self.end = Some(broken(error));
+            }
         }
         Poll::Ready(match self.end.take_if(|_| !is_filled) {
             Some(end) => Err(end),

@@ -36,6 +36,23 @@ fn a_full_ring_takes_no_more_until_it_is_read() {
 }
 
 #[test]
+fn what_is_not_taken_is_counted_in_bytes() {
+    let memory = memory();
+    let (mut writer, mut reader) = ends(&memory);
+    assert_eq!(writer.untaken(), Ok(0));
+    writer.write(&[7; SLOT_BYTES + 1]).unwrap();
+    writer.write(&[8; 3]).unwrap();
+    assert_eq!(writer.untaken(), Ok(SLOT_BYTES + 4));
+    assert_eq!(reader.read(&mut [0; 1]), Ok(1));
+    assert_eq!(writer.untaken(), Ok(4), "slots are taken whole");
+    writer.write(&[9; 2 * SLOT_BYTES]).unwrap();
+    assert_eq!(writer.untaken(), Ok(4 + 2 * SLOT_BYTES));
+    memory.words()[FIRST + SLOT_WORDS].store(stamp_of(1, 2 * SLOT_BYTES), Ordering::Relaxed);
+    assert_eq!(writer.untaken(), Err(Corrupt));
+    assert_eq!(writer.write(&[7]), Err(Corrupt));
+}
+
+#[test]
 fn a_stamp_that_is_not_the_next_nor_the_last_is_corrupt_for_ever() {
     for stamp in [1, 56, stamp_of(0, 0), stamp_of(0, 57), stamp_of(1, 1), u64::MAX, stamp_of(SLOTS, 1)] {
         let memory = memory();
