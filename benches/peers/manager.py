@@ -81,10 +81,15 @@ class Client:
     def any(self):
         return self.keys[self.below(KEYS)]
 
+    def entries(self, count):
+        """The values are different ones: pickle sends one that it has sent before as a reference."""
+        repeated = -(-VALUE // len(self.keys[0]))
+        return {key: (key * repeated)[:VALUE] for key in self.keys[:count]}
+
     def prepare(self, order):
         stock = order["stock"]
         if stock == "entries" and order["size"] == VALUE:
-            self.shared("entries").update(dict.fromkeys(self.keys, self.value))
+            self.shared("entries").update(self.entries(KEYS))
         elif stock == "counters":
             self.shared("counters").update(dict.fromkeys(self.keys, 0))
         elif stock == "list":
@@ -159,7 +164,7 @@ class Client:
             return put_and_get, 1
         if name == "bulk":
             bulk = self.shared("bulk")
-            some = dict.fromkeys(self.keys[: order["entries"]], value)
+            some = self.entries(order["entries"])
             return lambda: bulk.update(some), order["entries"]
         if name == "snapshot":
             entries = self.shared("entries")

@@ -73,6 +73,12 @@ pub(crate) fn value(size: usize) -> String {
     "abcdefghijklmnopqrstuvwxyz0123456789".chars().cycle().take(size).collect()
 }
 
+/// The values of so many bytes that these keys have in a dict: each another, since pickle sends one that it has sent
+/// before as a reference.
+pub(crate) fn values(keys: &[String], size: usize) -> Vec<String> {
+    keys.iter().map(|key| key.chars().cycle().take(size).collect()).collect()
+}
+
 pub(crate) const KEY_BYTES: usize = 16;
 
 #[cfg(test)]
@@ -87,6 +93,16 @@ mod tests {
         keys.sort();
         keys.dedup();
         assert_eq!(keys.len(), 300);
+    }
+
+    #[test]
+    fn no_two_keys_have_the_same_value() {
+        let keys: Vec<String> = (0..100).map(|index| key(7, index)).collect();
+        let mut values = values(&keys, 64);
+        assert!(values.iter().all(|value| value.len() == 64));
+        values.sort();
+        values.dedup();
+        assert_eq!(values.len(), 100);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use manager_client::{Lane, Manager, ManagerDict, ManagerList, ManagerQueue};
 
 use crate::client::{self, Outcome, expect};
-use crate::keys::{Keys, Random, key, value, write_key};
+use crate::keys::{Keys, Random, key, value, values, write_key};
 use crate::order::Report;
 use crate::stopwatch::Stopwatch;
 use crate::work::{BATCH, KEYS, MILLION, STREAMED, Stock, VALUE, Work, batch_of, keys_of};
@@ -107,9 +107,9 @@ impl client::Client for Client {
     fn prepare(&mut self, stock: Stock, part: usize, parts: usize) -> Outcome {
         match stock {
             Stock::Entries { size } => {
-                let (dict, value) = (self.sized(size)?, value(size));
+                let dict = self.sized(size)?;
                 for keys in self.keys.all()[..keys_of(size)].chunks(batch_of(size)) {
-                    dict.insert_many(keys.iter().map(|key| (key, &value)))?;
+                    dict.insert_many(keys.iter().zip(values(keys, size)))?;
                 }
                 Ok(())
             }
@@ -199,11 +199,11 @@ impl client::Client for Client {
             Work::PipelineGet { depth } => return self.pipelined(depth, watch),
             Work::PipelineInsert { depth } => return self.pipelined_inserts(depth, watch),
             Work::Bulk { entries } => {
-                let (dict, value) = (self.entries("bulk")?, value(VALUE));
-                let keys = &self.keys.all()[..entries];
+                let (dict, keys) = (self.entries("bulk")?, &self.keys.all()[..entries]);
+                let values = values(keys, VALUE);
                 watch.start();
                 while watch.goes_on() {
-                    dict.insert_many(keys.iter().map(|key| (key, &value)))?;
+                    dict.insert_many(keys.iter().zip(&values))?;
                     watch.lap(entries);
                 }
             }

@@ -7,7 +7,7 @@ use std::path::Path;
 use redis::{Cmd, Connection, ConnectionAddr, ConnectionLike, IntoConnectionInfo, Value, cmd};
 
 use crate::client::{self, Outcome, expect, not_done};
-use crate::keys::{KEY_BYTES, Keys, Random, key, value, write_key};
+use crate::keys::{KEY_BYTES, Keys, Random, key, value, values, write_key};
 use crate::order::Report;
 use crate::stopwatch::Stopwatch;
 use crate::systems::manager::{grown, sized};
@@ -114,13 +114,13 @@ impl client::Client for Client {
     fn prepare(&mut self, stock: Stock, part: usize, parts: usize) -> Outcome {
         match stock {
             Stock::Entries { size } => {
-                let (name, value) = (sized(size), value(size));
+                let name = sized(size);
                 for keys in self.keys.all()[..keys_of(size)].chunks(batch_of(size)) {
-                    hset(&name, keys, &value).exec(&mut self.connection)?;
+                    hset(&name, keys, &values(keys, size)).exec(&mut self.connection)?;
                 }
                 Ok(())
             }
-            Stock::Counters => Ok(hset("counters", self.keys.all(), "0").exec(&mut self.connection)?),
+            Stock::Counters => Ok(hset("counters", self.keys.all(), &vec!["0"; KEYS]).exec(&mut self.connection)?),
             Stock::List => {
                 self.tell(cmd("DEL").arg("list"))?;
                 self.tell(cmd("RPUSH").arg("list").arg(vec![value(VALUE); KEYS]))
@@ -168,10 +168,11 @@ impl client::Client for Client {
             Work::PipelineGet { depth } => self.pipelined(&hget(&sized(VALUE)), depth, watch, is_value),
             Work::PipelineInsert { depth } => self.pipelined(&replace(&sized(VALUE), VALUE), depth, watch, is_number),
             Work::Bulk { entries } => {
-                let value = value(VALUE);
+                let keys = &self.keys.all()[..entries];
+                let values = values(keys, VALUE);
                 watch.start();
                 while watch.goes_on() {
-                    hset("bulk", &self.keys.all()[..entries], &value).exec(&mut self.connection)?;
+                    hset("bulk", keys, &values).exec(&mut self.connection)?;
                     watch.lap(entries);
                 }
                 Ok(watch.report())
@@ -234,11 +235,11 @@ fn replace(hash: &str, size: usize) -> Request {
     Request::of(cmd("HSET").arg(hash).arg(PLACE).arg(value(size)))
 }
 
-fn hset(hash: &str, keys: &[String], value: &str) -> Cmd {
+fn hset(hash: &str, keys: &[String], values: &[impl AsRef<str>]) -> Cmd {
     let mut command = cmd("HSET");
     command.arg(hash);
-    for key in keys {
-        command.arg(key).arg(value);
+    for (key, value) in keys.iter().zip(values) {
+        command.arg(key).arg(value.as_ref());
     }
     command
 }
