@@ -12,15 +12,17 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Looking {
-    /// With fewer requests a second, of all clients that have lanes, looking is not tried: there is little to be
-    /// gained. 8,000.
+    /// So many requests a second, of all clients that have lanes, must be answered while it looks: fewer are not worth a
+    /// core. From a quarter of them on it is tried. 8,000.
     pub least_rate: f64,
-    /// Requests are counted over so long. 5 ms: more than a turn of a thread, so that all who share a core have had one.
+    /// Requests are counted over so long, or a little longer if they are few. 5 ms: more than a turn of a thread, so that
+    /// all who share a core have had one.
     pub window: Duration,
     /// While it looks, the server must answer so many times as many requests as while it waits. 1.15: it keeps a core
     /// busy for that.
     pub gain: f64,
-    /// Without a request for so long the sockets are waited at until one comes. 60 µs: a wake costs about as much.
+    /// Without a request for so long the sockets are waited at until one comes. 60 µs: a wake costs about as much. Where
+    /// it seems to cost more, since requests were further apart while they were waited for, up to 500 µs.
     pub idle: Duration,
 }
 
@@ -141,17 +143,20 @@ impl Tempo {
         let requests = self.requests.load(Ordering::Relaxed);
         if requests != state.seen {
             (state.seen, state.grew) = (requests, now);
-        } else if now - state.grew > self.looking.idle {
+        } else if now - state.grew > state.idle(&self.looking) {
             // Nobody wants anything: whoever comes next comes by the socket, and looking goes on then.
             self.is_hot.store(false, Ordering::Relaxed);
             return;
         }
         let elapsed = now - state.began;
-        if elapsed >= self.looking.window {
-            if elapsed < self.looking.window.saturating_mul(4) {
+        let is_short = elapsed < self.longest_window();
+        if !is_short || elapsed >= self.looking.window && requests >= FEWEST {
+            // That next to nothing comes while it is waited for is what is to be found out there.
+            let tells = is_short || matches!(state.phase, Phase::Comparing { .. }) && elapsed < LONG_REST;
+            if tells {
                 state.close(&self.looking, requests as f64 / elapsed.as_secs_f64(), now);
             } else {
-                // There was a pause in it, which says nothing of either way.
+                // There was a pause in it, which says nothing of either way, or next to nothing came.
                 (state.phase, state.last) = (Phase::Waiting, 0.0);
                 if elapsed >= LONG_REST {
                     // What comes now may be quite another work.
@@ -165,9 +170,31 @@ impl Tempo {
         self.wants_looking.store(wants_looking, Ordering::Relaxed);
         self.is_hot.store(wants_looking, Ordering::Relaxed);
     }
+
+    /// A window that takes so long has a pause in it.
+    fn longest_window(&self) -> Duration {
+        let for_few = Duration::try_from_secs_f64(FEWEST as f64 / least_tried(&self.looking)).unwrap_or(Duration::MAX);
+        for_few.max(self.looking.window).saturating_mul(2)
+    }
+}
+
+/// From so many requests a second on, looking is tried.
+fn least_tried(looking: &Looking) -> f64 {
+    looking.least_rate / 4.0
 }
 
 impl State {
+    /// How long to look for the next request.
+    fn idle(&self, looking: &Looking) -> Duration {
+        match self.phase {
+            Phase::Looking { before, .. } => {
+                let apart = Duration::try_from_secs_f64(1.0 / before).unwrap_or(LONGEST_IDLE);
+                looking.idle.max(apart.min(LONGEST_IDLE))
+            }
+            Phase::Waiting | Phase::Comparing { .. } => looking.idle,
+        }
+    }
+
     /// A window has ended, in which so many requests came in a second.
     fn close(&mut self, looking: &Looking, rate: f64, now: Instant) {
         let Looking { least_rate, gain, .. } = *looking;
@@ -176,7 +203,7 @@ impl State {
         let is_settled = rate < self.last * GROWING;
         self.last = rate;
         self.phase = match self.phase {
-            Phase::Waiting if rate >= least_rate && is_settled && may_try => {
+            Phase::Waiting if rate >= least_tried(looking) && is_settled && may_try => {
                 Phase::Looking { windows: 0, before: rate, poor: 0 }
             }
             Phase::Waiting => Phase::Waiting,
@@ -186,7 +213,7 @@ impl State {
             }
             Phase::Looking { windows, before, poor } => {
                 let trial = windows == SETTLING;
-                let is_poor = rate < if trial { before * gain } else { before };
+                let is_poor = rate < least_rate.max(if trial { before * gain } else { before });
                 let poor = if is_poor { poor + 1 } else { 0 };
                 if poor == MOST_POOR {
                     if !trial {
@@ -236,6 +263,12 @@ const MOST_POOR: u32 = 2;
 
 /// In less there is nothing to be counted.
 const SHORTEST_WINDOW: Duration = Duration::from_micros(100);
+
+/// So few requests tell nothing of a rate.
+const FEWEST: u64 = 32;
+
+/// The next request is looked for no longer than this, however far apart they were before.
+const LONGEST_IDLE: Duration = Duration::from_micros(500);
 
 /// How long the eager look for the next request at least: they try whether all is well and not what it costs, and
 /// clients that are slow find them looking.
@@ -292,7 +325,37 @@ mod tests {
 
     #[test]
     fn few_requests_are_waited_for() {
-        assert!(!Run::new().windows(20, LEAST_RATE * 0.9));
+        assert!(!Run::new().windows(80, LEAST_RATE / 4.0 * 0.9));
+    }
+
+    #[test]
+    fn where_wakes_take_long_few_requests_become_many() {
+        let mut run = Run::new();
+        let waits = LEAST_RATE / 3.0;
+        assert!((0..20).any(|_| run.windows(1, waits)));
+        assert!(run.windows(20, LEAST_RATE * 20.0));
+        // The next request is looked for as long as it would take to come if it were waited for.
+        run.tempo.judge(run.now + Duration::from_secs_f64(0.9 / waits));
+        assert!(run.tempo.is_hot());
+        run.tempo.judge(run.now + Duration::from_secs_f64(1.1 / waits));
+        assert!(!run.tempo.is_hot());
+        let (mut waited, mut looks) = (0, true);
+        for _ in 0..2000 {
+            looks = run.windows(1, if looks { LEAST_RATE * 20.0 } else { waits / 3.0 });
+            waited += usize::from(!looks);
+        }
+        assert!((6..=60).contains(&waited), "{waited} windows of 2000");
+    }
+
+    #[test]
+    fn few_requests_that_do_not_become_many_are_not_worth_a_core() {
+        let mut run = Run::new();
+        let mut hot = 0;
+        for _ in 0..2000 {
+            let rate = if run.tempo.is_hot() { LEAST_RATE * 0.9 } else { LEAST_RATE / 3.0 };
+            hot += usize::from(run.windows(1, rate));
+        }
+        assert!(hot > 0 && hot < 100, "{hot} windows of 2000");
     }
 
     #[test]
