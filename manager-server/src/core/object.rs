@@ -26,7 +26,7 @@ use super::Pace;
 use super::data::Stored;
 use super::garbage::Garbage;
 use super::setup::Setup;
-use super::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, PoisonError, TryLockError, yield_now};
+use super::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, PoisonError, TryLockError, spin_loop, yield_now};
 use super::waitable::Waitable;
 use super::waiting::Effects;
 use array::Array;
@@ -49,7 +49,13 @@ pub(super) const PAGE_BYTES: usize = 256 * 1024;
 /// And when it has so many of them.
 pub(super) const PAGE_ITEMS: u32 = 10_000;
 
-/// How often an inline operation looks for a lock that others hold briefly.
+/// How often an inline operation looks for a lock that others hold, with a pause of a tenth of a microsecond in between.
+/// Most operations take no longer than a few of these, and for a program that wants the core a yield is a turn of
+/// milliseconds.
+const SPINS: usize = 32;
+const PAUSES_A_SPIN: usize = 8;
+
+/// How often it looks for a lock that others hold for longer, and yields in between.
 const TRIES: usize = 100;
 
 /// And how often if somebody patient holds it, or waits for it. Most patient operations are brief too,
@@ -422,14 +428,17 @@ impl<T: Discards> Shared<T> {
                 Some(Guard { state, patient: Some(&self.patient), discarded: None })
             }
             Pace::Inline => {
-                for tries in 0..TRIES {
+                for tries in 0..SPINS + TRIES {
                     match self.state.try_lock() {
                         Ok(state) => return Some(Guard { state, patient: None, discarded: None }),
                         Err(TryLockError::Poisoned(poisoned)) => {
                             return Some(Guard { state: poisoned.into_inner(), patient: None, discarded: None });
                         }
+                        Err(TryLockError::WouldBlock) if tries < SPINS => {
+                            (0..PAUSES_A_SPIN).for_each(|_| spin_loop());
+                        }
                         Err(TryLockError::WouldBlock) => {
-                            if tries >= TRIES_BESIDE_PATIENT && self.patient.load(Ordering::Relaxed) > 0 {
+                            if tries >= SPINS + TRIES_BESIDE_PATIENT && self.patient.load(Ordering::Relaxed) > 0 {
                                 return None;
                             }
                             yield_now();

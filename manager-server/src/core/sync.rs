@@ -4,12 +4,16 @@
 //! tests of schedules are run with it, nothing else is.
 
 #[cfg(not(feature = "shuttle"))]
+pub(super) use std::hint::spin_loop;
+#[cfg(not(feature = "shuttle"))]
 pub(super) use std::sync::atomic::{AtomicBool, AtomicUsize};
 #[cfg(not(feature = "shuttle"))]
 pub(super) use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 #[cfg(not(feature = "shuttle"))]
 pub(super) use std::thread::yield_now;
 
+#[cfg(feature = "shuttle")]
+pub(super) use shuttle::hint::spin_loop;
 #[cfg(feature = "shuttle")]
 pub(super) use shuttle::sync::atomic::{AtomicBool, AtomicUsize};
 #[cfg(feature = "shuttle")]
