@@ -6,6 +6,7 @@ use manager_protocol::{
     Cancel, FrameKind, Operation, RequestHeader, decode_body, decode_value, dict as rows, semaphore, watch, write_item,
 };
 use tokio::sync::mpsc as channel;
+use tokio::task::JoinSet;
 
 use super::*;
 use crate::fake::{Fake, reply};
@@ -189,6 +190,29 @@ async fn no_more_is_under_way_than_the_server_remembers() {
     assert_eq!(is_seen.recv().await, Some(false));
     assert_eq!(is_seen.recv().await, Some(false));
     batch.abort();
+}
+
+#[tokio::test]
+async fn more_than_is_written_at_once_is_sent_before_any_answer() {
+    const CALLS: usize = 20;
+    let fake = Fake::start(|_, mut peer| {
+        peer.greet(1);
+        let ids: Vec<u64> = (0..CALLS).map_while(|_| peer.request()).collect();
+        ids.into_iter().for_each(|id| peer.send(&reply(id, &[7])));
+        peer.request();
+    });
+    let manager = Manager::options().timeout(LONG).connect(fake.path()).await.unwrap();
+    let dict = dict(manager.link());
+    // Each takes most of a frame.
+    let large = "x".repeat(60_000);
+    let mut calls = JoinSet::new();
+    for _ in 0..CALLS {
+        let (dict, large) = (dict.clone(), large.clone());
+        calls.spawn(async move { dict.remove_many([large.as_str()]).await });
+    }
+    for outcome in calls.join_all().await {
+        assert_eq!(outcome.unwrap(), 7);
+    }
 }
 
 #[test]

@@ -237,12 +237,6 @@ impl Wire {
 
     /// Ready if something was written; pending also if there is nothing to write.
     pub(crate) fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
-        if self.is_written() {
-            self.flushed += self.written as u64;
-            self.written = 0;
-            self.outbox.clear();
-            self.outbox.shrink_to(KEPT);
-        }
         if self.outbox.len() < ENOUGH
             && let Some(parts) = self.large.front_mut()
         {
@@ -256,17 +250,28 @@ impl Wire {
         }
         if self.lane.is_used {
             let count = self.lane.write(&self.outbox[self.written..], &mut self.socket)?;
-            self.written += count;
+            self.note_written(count);
             return if count > 0 { Poll::Ready(Ok(())) } else { Poll::Pending };
         }
         match self.socket.poll_write(context, &self.outbox[self.written..]) {
             Poll::Ready(Ok(0)) => Poll::Ready(Err(Error::new(Reason::Broken))),
             Poll::Ready(Ok(count)) => {
-                self.written += count;
+                self.note_written(count);
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(self.last_words(broken(error), context))),
             Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// So much more was written. Once that is all, there is room at once: nothing else would tell that there is.
+    fn note_written(&mut self, count: usize) {
+        self.written += count;
+        if self.is_written() {
+            self.flushed += self.written as u64;
+            self.written = 0;
+            self.outbox.clear();
+            self.outbox.shrink_to(KEPT);
         }
     }
 
@@ -375,7 +380,7 @@ impl Wire {
             self.socket.try_write(bytes).ok()
         };
         // If the end cannot be told, the session ends by itself after a while.
-        self.written += written.unwrap_or(0);
+        self.note_written(written.unwrap_or(0));
     }
 }
 
