@@ -281,6 +281,11 @@ impl Error {
         )
     }
 
+    /// Whether the server said why it closes the connection.
+    pub(crate) fn is_goodbye(&self) -> bool {
+        matches!(self.0.reason, Reason::Goodbye { .. })
+    }
+
     /// Whether the server said goodbye because the session has ended, or is not this client's (any more).
     pub(crate) fn is_session_goodbye(&self) -> bool {
         matches!(self.0.reason, Reason::Goodbye { code: Some(Code::SessionExpired | Code::NotAuthorised), .. })

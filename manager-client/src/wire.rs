@@ -35,7 +35,7 @@ pub(crate) struct Wire {
     look: Duration,
     /// What the socket brings while answers come by the lane.
     aside: Inbox,
-    /// The server has closed the stream, and reads no more of the lane either.
+    /// The server has closed the stream, or has said so, and reads no more of the lane either.
     is_closed: bool,
 }
 
@@ -107,7 +107,10 @@ impl Wire {
                 }
                 Ok(value)
             }
-            Err(error) => Err(Lost { error, written: written.saturating_sub(self.untaken()), frames }),
+            Err(error) => {
+                self.is_closed |= error.is_goodbye();
+                Err(Lost { error, written: written.saturating_sub(self.untaken()), frames })
+            }
         }
     }
 

@@ -405,7 +405,7 @@ impl Task {
         if error.is_session_goodbye() {
             self.session.expire(wire.generation());
         }
-        let sent = wire.sent();
+        let sent = wire.sent(error);
         for (request, start) in self.waiting.values_mut() {
             request.sent |= *start < sent;
         }

@@ -198,9 +198,10 @@ impl Wire {
         self.flushed + self.outbox.len() as u64
     }
 
-    /// The position in the stream up to which it was written, but for what the server has certainly not read.
-    pub(crate) fn sent(&mut self) -> u64 {
-        let untaken = if self.is_closed { self.lane.untaken() } else { 0 };
+    /// The position in the stream up to which it was written, but for what the server has certainly not read. To be
+    /// asked at the end.
+    pub(crate) fn sent(&mut self, end: &Error) -> u64 {
+        let untaken = if self.is_closed || end.is_goodbye() { self.lane.untaken() } else { 0 };
         (self.flushed + self.written as u64).saturating_sub(untaken as u64)
     }
 
