@@ -182,6 +182,7 @@ impl Connection {
                 parts.write_next(&mut self.wire.outbox, self.limits);
             }
         }
+        self.wire.requests += 1;
         Ok(start)
     }
 
@@ -189,6 +190,7 @@ impl Connection {
     pub(crate) fn queue_again(&mut self, frames: &[u8]) -> usize {
         let start = self.wire.outbox.len();
         self.wire.outbox.extend_from_slice(frames);
+        self.wire.requests += 1;
         start
     }
 
@@ -196,6 +198,7 @@ impl Connection {
     pub(crate) fn unqueue(&mut self, session: &Session) {
         if !self.wire.outbox.is_empty() {
             self.wire.outbox.clear();
+            self.wire.requests = 0;
             self.wire.lane.unwrite_news();
             session.was_cut();
             session.give_up(self.cancelling.drain(..));

@@ -41,7 +41,7 @@ pub(crate) enum State {
     /// It was asked for; its memory may have arrived.
     Asked(Option<OwnedFd>),
     /// It is here, and the server may know.
-    Open { lane: Box<ClientEnd>, told: bool, calls: u32 },
+    Open { lane: Box<ClientEnd>, told: bool, calls: usize },
     /// There is none, and there will be none.
     Without,
 }
@@ -106,13 +106,13 @@ impl State {
         matches!(self, Self::Open { lane, told: true, .. } if bytes <= MOST_BYTES && lane.is_served())
     }
 
-    /// Lets others run on this CPU now and then: a thread that looks for its answers and never sleeps keeps it for as
+    /// Before so many more calls, lets others run on this CPU now and then: a thread that looks for its answers and never sleeps keeps it for as
     /// long as the system lets it, and each of the others waits for that.
     #[inline]
-    pub(crate) fn take_turns(&mut self) {
+    pub(crate) fn take_turns(&mut self, more: usize) {
         if let Self::Open { calls, .. } = self {
-            *calls += 1;
-            if *calls == CALLS_A_TURN {
+            *calls += more;
+            if *calls >= CALLS_A_TURN {
                 *calls = 0;
                 yield_now();
             }
@@ -185,7 +185,7 @@ const MOST_BYTES: usize = 8 * 1024;
 
 /// Calls after which others have their turn: about half a millisecond, where the system would give three or more to
 /// each. Much less, and those that share a CPU spend their time changing places.
-const CALLS_A_TURN: u32 = 512;
+const CALLS_A_TURN: usize = 512;
 
 /// Looks for each look at the clock.
 const LOOKS_A_CLOCK: u32 = 16;

@@ -5,6 +5,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::thread::yield_now;
 use std::time::Duration;
 
 use manager_lane::Corrupt;
@@ -24,6 +25,8 @@ pub(crate) struct Wire {
     pub(crate) inbox: Inbox,
     /// Frames not sent yet.
     pub(crate) outbox: Vec<u8>,
+    /// How many requests are among them.
+    pub(crate) requests: usize,
     pub(crate) lane: State,
     /// Whether no answer is awaited, not even by nobody, to anything but what is in the outbox.
     pub(crate) is_at_rest: bool,
@@ -61,6 +64,7 @@ impl Wire {
             stream,
             inbox: Inbox::new(settings.max_message),
             outbox: Vec::new(),
+            requests: 0,
             lane: State::new(settings.lane),
             is_at_rest: false,
             is_by_lane: false,
@@ -89,12 +93,12 @@ impl Wire {
         deadline: &Deadline,
         look: impl FnMut(&mut Inbox) -> Result<Option<T>>,
     ) -> Result<T, Lost> {
-        let mut written = 0;
+        let (mut written, requests) = (0, std::mem::take(&mut self.requests));
         if self.is_at_rest {
             self.is_by_lane = self.lane.suits(self.outbox.len()) && self.inbox.is_empty();
         }
         let outcome = if self.is_by_lane {
-            self.converse_by_lane(&mut written, deadline, look)
+            self.converse_by_lane(requests, &mut written, deadline, look)
         } else {
             self.converse(&mut written, deadline, look)
         };
@@ -150,11 +154,13 @@ impl Wire {
     /// The same, by the lane. Besides what wakes this thread, the socket brings nothing then but the connection's end.
     fn converse_by_lane<T>(
         &mut self,
+        requests: usize,
         written: &mut usize,
         deadline: &Deadline,
         mut look: impl FnMut(&mut Inbox) -> Result<Option<T>>,
     ) -> Result<T> {
-        self.lane.take_turns();
+        self.lane.take_turns(requests);
+        let mut gives_way = requests >= MANY;
         let (mut found, mut looking) = (None, Looking::new(self.look, self.keeps_cpu));
         // Why nothing more comes. What came by the lane before that is taken first.
         let mut end = None;
@@ -181,6 +187,10 @@ impl Wire {
                 looking.begin_again();
             } else if let Some(end) = end {
                 return Err(end);
+            } else if gives_way && all_written {
+                // Whoever shares this CPU makes requests of its own while these are answered.
+                gives_way = false;
+                yield_now();
             } else if looking.goes_on(lane) {
                 std::hint::spin_loop();
             } else if !all_written {
@@ -304,6 +314,9 @@ impl Wire {
 fn spoiled(corrupt: Corrupt) -> Error {
     Error::with_source(Reason::Broken, corrupt)
 }
+
+/// So many requests take longer than another thread's turn to make as many.
+const MANY: usize = 12;
 
 /// An empty outbox keeps so much memory at most.
 const KEPT: usize = 1024 * 1024;
