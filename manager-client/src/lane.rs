@@ -106,8 +106,8 @@ impl State {
         matches!(self, Self::Open { lane, told: true, .. } if bytes <= MOST_BYTES && lane.is_served())
     }
 
-    /// Before so many more calls, lets others run on this CPU now and then: a thread that looks for its answers and never sleeps keeps it for as
-    /// long as the system lets it, and each of the others waits for that.
+    /// Before so many more calls, lets others run on this CPU now and then: a thread that looks for its answers and never
+    /// sleeps keeps it for as long as the system lets it, and each of the others waits for that.
     #[inline]
     pub(crate) fn take_turns(&mut self, more: usize) {
         if let Self::Open { calls, .. } = self {
