@@ -8,17 +8,20 @@ use crate::work::KEYS;
 #[derive(Debug, Clone)]
 pub(crate) struct Keys {
     keys: Arc<[String]>,
+    /// All of them, side by side: who chooses one waits for memory no longer than a program that has just made its own.
+    text: Arc<str>,
     random: Random,
 }
 
 impl Keys {
     pub(crate) fn of(client: usize) -> Self {
-        Self { keys: (0..KEYS).map(|index| key(client, index)).collect(), random: Random::new(client) }
+        let keys: Arc<[String]> = (0..KEYS).map(|index| key(client, index)).collect();
+        Self { text: keys.concat().into(), keys, random: Random::new(client) }
     }
 
     /// The same keys, with choices of their own.
     pub(crate) fn for_task(&self, task: usize) -> Self {
-        Self { keys: Arc::clone(&self.keys), random: Random::new(task) }
+        Self { keys: Arc::clone(&self.keys), text: Arc::clone(&self.text), random: Random::new(task) }
     }
 
     pub(crate) fn all(&self) -> &[String] {
@@ -27,7 +30,7 @@ impl Keys {
 
     /// One of the first `count`.
     pub(crate) fn any(&mut self, count: usize) -> &str {
-        &self.keys[self.random.below(count.min(KEYS))]
+        &self.text[self.random.below(count.min(KEYS)) * KEY_BYTES..][..KEY_BYTES]
     }
 }
 
@@ -93,6 +96,16 @@ mod tests {
         keys.sort();
         keys.dedup();
         assert_eq!(keys.len(), 300);
+    }
+
+    #[test]
+    fn what_is_chosen_is_one_of_the_first_keys() {
+        let mut keys = Keys::of(3);
+        let first = keys.all()[..10].to_vec();
+        assert!((0..1000).all(|_| {
+            let chosen = keys.any(10);
+            first.iter().any(|key| key == chosen)
+        }));
     }
 
     #[test]
