@@ -155,13 +155,11 @@ impl Tempo {
             let tells = is_short || matches!(state.phase, Phase::Comparing { .. }) && elapsed < LONG_REST;
             if tells {
                 state.close(&self.looking, requests as f64 / elapsed.as_secs_f64(), now);
+            } else if elapsed >= LONG_REST {
+                state.begin_again(now);
             } else {
                 // There was a pause in it, which says nothing of either way, or next to nothing came.
                 (state.phase, state.last) = (Phase::Waiting, 0.0);
-                if elapsed >= LONG_REST {
-                    // What comes now may be quite another work.
-                    (state.retry, state.pause) = (now, SHORTEST_PAUSE);
-                }
             }
             self.requests.fetch_sub(requests, Ordering::Relaxed);
             (state.began, state.seen, state.grew) = (now, 0, now);
@@ -193,6 +191,16 @@ impl State {
             }
             Phase::Waiting | Phase::Comparing { .. } => looking.idle,
         }
+    }
+
+    /// Something comes after a rest. It may be quite another work, but is taken for the same until that is known: who
+    /// works by fits and starts is served by lanes from the first request on.
+    fn begin_again(&mut self, now: Instant) {
+        self.phase = match self.phase {
+            Phase::Looking { before, .. } => Phase::Looking { windows: 0, before, poor: 0 },
+            Phase::Waiting | Phase::Comparing { .. } => Phase::Waiting,
+        };
+        (self.last, self.retry, self.pause) = (0.0, now, SHORTEST_PAUSE);
     }
 
     /// A window has ended, in which so many requests came in a second.
@@ -282,7 +290,7 @@ const REQUESTS_A_CLOCK: u64 = 8;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// After a rest of so long nothing is known of what was tried before it.
+/// After a rest of so long, what was tried before it in vain is tried again.
 const LONG_REST: Duration = Duration::from_millis(250);
 
 /// The time until waiting is compared with looking for the first time, which is better then; doubled with each time that
@@ -397,6 +405,22 @@ mod tests {
         assert!(!run.windows(3, rate));
         run.now += LONG_REST;
         assert!((0..4).any(|_| run.windows(1, rate)));
+    }
+
+    #[test]
+    fn what_was_looked_for_before_a_rest_is_looked_for_after_it() {
+        let mut run = Run::new();
+        run.windows(3, LEAST_RATE * 2.0);
+        assert!(run.windows(20, LEAST_RATE * 20.0));
+        for _ in 0..3 {
+            run.now += LONG_REST;
+            run.tempo.requests.fetch_add(1, Ordering::Relaxed);
+            run.tempo.judge(run.now);
+            assert!(run.tempo.is_hot());
+            assert!(run.windows(20, LEAST_RATE * 20.0));
+        }
+        run.now += LONG_REST;
+        assert!(!run.windows(4, LEAST_RATE * 2.0), "it is another work, for which looking gains nothing");
     }
 
     #[test]
