@@ -140,10 +140,10 @@ impl Tempo {
     fn judge(&self, now: Instant) {
         // Whoever is at it sees as much.
         let Ok(mut state) = self.state.try_lock() else { return };
-        let requests = self.requests.load(Ordering::Relaxed);
+        let (requests, rest) = (self.requests.load(Ordering::Relaxed), now - state.grew);
         if requests != state.seen {
             (state.seen, state.grew) = (requests, now);
-        } else if now - state.grew > state.idle(&self.looking) {
+        } else if rest > state.idle(&self.looking) {
             // Nobody wants anything: whoever comes next comes by the socket, and looking goes on then.
             self.is_hot.store(false, Ordering::Relaxed);
             return;
@@ -155,11 +155,8 @@ impl Tempo {
             let tells = is_short || matches!(state.phase, Phase::Comparing { .. }) && elapsed < LONG_REST;
             if tells {
                 state.close(&self.looking, requests as f64 / elapsed.as_secs_f64(), now);
-            } else if elapsed >= LONG_REST {
-                state.begin_again(now);
             } else {
-                // There was a pause in it, which says nothing of either way, or next to nothing came.
-                (state.phase, state.last) = (Phase::Waiting, 0.0);
+                state.pass_over(requests, elapsed, rest, now);
             }
             self.requests.fetch_sub(requests, Ordering::Relaxed);
             (state.began, state.seen, state.grew) = (now, 0, now);
@@ -193,14 +190,23 @@ impl State {
         }
     }
 
-    /// Something comes after a rest. It may be quite another work, but is taken for the same until that is known: who
-    /// works by fits and starts is served by lanes from the first request on.
-    fn begin_again(&mut self, now: Instant) {
+    /// A window has ended in which next to nothing came, or which was mostly a rest: that says nothing of either way.
+    ///
+    /// What comes after a rest is taken for the same work as before, until more is known: who works by fits and starts
+    /// is served by lanes from the first request on.
+    fn pass_over(&mut self, requests: u64, elapsed: Duration, rest: Duration, now: Instant) {
+        // What was tried in vain a moment ago is not tried again; long before, it may have been quite another work.
+        if elapsed >= LONG_REST || !matches!(self.phase, Phase::Waiting) {
+            (self.retry, self.pause) = (now, SHORTEST_PAUSE);
+        }
+        let is_rest = rest > elapsed / 2;
         self.phase = match self.phase {
-            Phase::Looking { before, .. } => Phase::Looking { windows: 0, before, poor: 0 },
-            Phase::Waiting | Phase::Comparing { .. } => Phase::Waiting,
+            Phase::Looking { windows, before, .. } if is_rest && (windows > 0 || requests >= FEWEST) => {
+                Phase::Looking { windows: 0, before, poor: 0 }
+            }
+            Phase::Looking { .. } | Phase::Waiting | Phase::Comparing { .. } => Phase::Waiting,
         };
-        (self.last, self.retry, self.pause) = (0.0, now, SHORTEST_PAUSE);
+        self.last = 0.0;
     }
 
     /// A window has ended, in which so many requests came in a second.
@@ -290,7 +296,7 @@ const REQUESTS_A_CLOCK: u64 = 8;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// After a rest of so long, what was tried before it in vain is tried again.
+/// After a rest of so long nothing is known of what was tried before it in vain.
 const LONG_REST: Duration = Duration::from_millis(250);
 
 /// The time until waiting is compared with looking for the first time, which is better then; doubled with each time that
@@ -328,6 +334,15 @@ mod tests {
                 self.tempo.judge(self.now);
             }
             self.tempo.is_hot.load(Ordering::Relaxed)
+        }
+
+        /// Nothing for so long, and then a request.
+        fn rest(&mut self, time: Duration) {
+            self.tempo.judge(self.now + self.tempo.looking.idle.max(LONGEST_IDLE) + Duration::from_micros(1));
+            assert!(!self.tempo.is_hot.load(Ordering::Relaxed));
+            self.now += time;
+            self.tempo.requests.fetch_add(1, Ordering::Relaxed);
+            self.tempo.judge(self.now);
         }
     }
 
@@ -409,18 +424,31 @@ mod tests {
 
     #[test]
     fn what_was_looked_for_before_a_rest_is_looked_for_after_it() {
-        let mut run = Run::new();
-        run.windows(3, LEAST_RATE * 2.0);
-        assert!(run.windows(20, LEAST_RATE * 20.0));
-        for _ in 0..3 {
-            run.now += LONG_REST;
-            run.tempo.requests.fetch_add(1, Ordering::Relaxed);
-            run.tempo.judge(run.now);
-            assert!(run.tempo.is_hot());
+        for rest in [40, 100, 300, 3000].map(Duration::from_millis) {
+            let mut run = Run::new();
+            run.windows(3, LEAST_RATE * 2.0);
             assert!(run.windows(20, LEAST_RATE * 20.0));
+            for _ in 0..3 {
+                run.rest(rest);
+                assert!(run.windows(1, LEAST_RATE * 20.0), "after {rest:?}");
+            }
+            run.rest(rest);
+            assert!(!run.windows(4, LEAST_RATE * 2.0), "it is another work, for which looking gains nothing");
         }
-        run.now += LONG_REST;
-        assert!(!run.windows(4, LEAST_RATE * 2.0), "it is another work, for which looking gains nothing");
+    }
+
+    #[test]
+    fn looking_ends_where_few_requests_come() {
+        for apart in [5, 40, 100, 300, 3000].map(Duration::from_millis) {
+            let mut run = Run::new();
+            run.windows(3, LEAST_RATE * 2.0);
+            assert!(run.windows(20, LEAST_RATE * 20.0));
+            for _ in 0..FEWEST {
+                run.rest(apart);
+            }
+            assert!(!run.tempo.wants_looking(), "requests every {apart:?}");
+            assert!((0..4).any(|_| run.windows(1, LEAST_RATE * 4.0)), "it is tried again when many come");
+        }
     }
 
     #[test]
