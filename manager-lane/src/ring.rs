@@ -193,8 +193,13 @@ impl Reader {
     pub fn read(&mut self, out: &mut [u8]) -> Result<usize, Corrupt> {
         let mut done = self.take_rest(out);
         let first = self.next;
+        while let Some(room) = out[done..].first_chunk_mut() {
+            let Some(bytes) = self.copy_next(room)? else { break };
+            done += bytes;
+        }
         while done < out.len() {
-            let Some((copy, bytes)) = self.copy_next()? else { break };
+            let mut copy = [0; SLOT_BYTES];
+            let Some(bytes) = self.copy_next(&mut copy)? else { break };
             let fits = bytes.min(out.len() - done);
             out[done..done + fits].copy_from_slice(&copy[..fits]);
             done += fits;
@@ -218,8 +223,16 @@ impl Reader {
         out.extend_from_slice(&bytes[*start..*start + fits]);
         *start += fits;
         while out.len() < out.capacity() {
-            let Some((copy, bytes)) = self.copy_next()? else { break };
-            let fits = bytes.min(out.capacity() - out.len());
+            let mut copy = [0; SLOT_BYTES];
+            let Some(bytes) = self.copy_next(&mut copy)? else { break };
+            let before = out.len();
+            if out.capacity() - before >= SLOT_BYTES {
+                // A copy of a fixed size is quicker than one of a size that is yet to be looked at.
+                out.extend_from_slice(&copy);
+                out.truncate(before + bytes);
+                continue;
+            }
+            let fits = bytes.min(out.capacity() - before);
             out.extend_from_slice(&copy[..fits]);
             if fits < bytes {
                 self.rest = (copy, fits, bytes);
@@ -229,17 +242,16 @@ impl Reader {
         Ok(out.len() - length)
     }
 
-    /// Takes the next slot, if it was written: what is in it, and how much of that counts.
+    /// Takes the next slot, if it was written: all that is in it goes to `copy`; how much of that counts.
     #[inline]
-    fn copy_next(&mut self) -> Result<Option<([u8; SLOT_BYTES], usize)>, Corrupt> {
+    fn copy_next(&mut self, copy: &mut [u8; SLOT_BYTES]) -> Result<Option<usize>, Corrupt> {
         let Some(bytes) = self.arrived()? else { return Ok(None) };
         let [_, payload @ ..] = self.ring.slot(self.next);
-        let mut copy = [0; SLOT_BYTES];
         for (word, place) in copy.as_chunks_mut::<WORD>().0.iter_mut().zip(payload) {
             *word = place.load(Ordering::Relaxed).to_le_bytes();
         }
         self.next += 1;
-        Ok(Some((copy, bytes)))
+        Ok(Some(bytes))
     }
 
     /// Lets the slots that were copied since be written again.

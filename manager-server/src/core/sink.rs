@@ -101,9 +101,16 @@ impl<'a> FrameSink<'a> {
         fits
     }
 
+    /// Writes the whole frame of a stored value that refers to nothing, or of nil, if a frame may be so long; otherwise
+    /// nothing is written.
+    #[inline]
+    pub(super) fn stored(&mut self, version: u64, reply: Option<&[u8]>) -> bool {
+        self.plain(version, reply, |_, _| ())
+    }
+
     /// Writes the whole frame, if it is one that nothing need be known of; otherwise nothing is written.
     #[inline]
-    fn plain(&mut self, version: u64, reply: Option<&[u8]>) -> bool {
+    fn plain(&mut self, version: u64, reply: Option<&[u8]>, look: impl FnOnce(&mut Finder<'_>, &[u8])) -> bool {
         let value = reply.unwrap_or_default();
         if value.len() > PLAIN_BYTES {
             return false;
@@ -113,7 +120,7 @@ impl<'a> FrameSink<'a> {
         match reply {
             Some(value) => {
                 write_value(self.out, value);
-                self.finder.look(value);
+                look(&mut self.finder, value);
             }
             None => self.out.push(NIL),
         }
@@ -137,7 +144,7 @@ impl<'a> FrameSink<'a> {
 
 impl Sink for FrameSink<'_> {
     fn value<T: Serialize + Send + 'static>(&mut self, version: u64, value: T) {
-        if plain(&value).is_some_and(|reply| self.plain(version, reply)) {
+        if plain(&value).is_some_and(|reply| self.plain(version, reply, |finder, value| finder.look(value))) {
             return;
         }
         self.begin(version);

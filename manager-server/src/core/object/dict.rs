@@ -14,6 +14,7 @@ use crate::core::data::Data;
 use crate::core::lifetime::{Alarm, Lifetimes};
 use crate::core::moment::Moment;
 use crate::core::session::SessionId;
+use crate::core::sink::FrameSink;
 use crate::core::timers::Time;
 use crate::core::value::{Key, Limit, Probe, add};
 use crate::core::watch::{self, Seen, Slot, Watched};
@@ -42,7 +43,7 @@ impl Dict {
     }
 
     fn entry(&self, key: &Encoded<'_>) -> Result<Option<Entry<'_>>> {
-        Ok(self.table.find(&Key::new(key)?).and_then(|seq| self.table.get(seq)))
+        Ok(self.table.find_entry(&Key::new(key)?))
     }
 
     /// The entries as they would be if others were put: those replaced by number, and those added.
@@ -367,6 +368,15 @@ impl Data for Dict {
             0
         };
         looked_into > LARGE_BYTES || request.row().scans && self.table.len() > LARGE
+    }
+
+    fn answer_in_place(&self, request: &dict::Request<'_>, sink: &mut FrameSink<'_>) -> bool {
+        let dict::Request::Get(get) = request else { return false };
+        match self.entry(&get.key) {
+            Ok(Some(entry)) => entry.links().is_none() && sink.stored(self.version(), Some(entry.value())),
+            Ok(None) => sink.stored(self.version(), None),
+            Err(_) => false, // Whoever answers it says what is wrong.
+        }
     }
 
     fn value_at(&self, at: &Encoded<'_>) -> Result<Option<Encoded<'static>>> {

@@ -192,16 +192,24 @@ impl Table {
         self.find_canonical(&key.canonical)
     }
 
-    fn find_canonical(&self, key: &[u8]) -> Option<u64> {
-        self.locate(key, self.hash(key))
+    pub(super) fn find_entry(&self, key: &Key<'_>) -> Option<Entry<'_>> {
+        self.locate(&key.canonical, self.hash(&key.canonical)).map(|(_, entry)| entry)
     }
 
-    fn locate(&self, key: &[u8], hash: u64) -> Option<u64> {
-        self.index.find(hash, |seq| {
-            self.entries
+    fn find_canonical(&self, key: &[u8]) -> Option<u64> {
+        self.locate(key, self.hash(key)).map(|(seq, _)| seq)
+    }
+
+    fn locate(&self, key: &[u8], hash: u64) -> Option<(u64, Entry<'_>)> {
+        let mut found = None;
+        let seq = self.index.find(hash, |seq| {
+            found = self
+                .entries
                 .get(seq)
-                .is_some_and(|entry| if entry.canonical { entry.key() == key } else { *canonical(entry.key()) == *key })
-        })
+                .filter(|entry| if entry.canonical { entry.key() == key } else { *canonical(entry.key()) == *key });
+            found.is_some()
+        })?;
+        Some((seq, found?))
     }
 
     /// Puts a value under a key. The entry lives without end.
@@ -266,7 +274,7 @@ impl Table {
     ) -> Option<R> {
         let hash = self.hash(&key.canonical);
         match self.locate(&key.canonical, hash) {
-            Some(seq) => Some(self.replace(seq, value, links, life, look)),
+            Some((seq, _)) => Some(self.replace(seq, value, links, life, look)),
             None => {
                 self.push(key, hash, value, links, life);
                 None
