@@ -85,23 +85,33 @@ impl Writer {
             if self.written - self.taken == self.ring.place.slots && !self.look()? {
                 break;
             }
-            let piece = &bytes[done..bytes.len().min(done + SLOT_BYTES)];
-            let [stamp, payload @ ..] = self.ring.slot(self.written);
-            let (words, rest) = piece.as_chunks::<WORD>();
-            for (place, word) in payload.iter().zip(words) {
-                place.store(u64::from_le_bytes(*word), Ordering::Relaxed);
+            let room = (self.ring.place.slots - (self.written - self.taken)).min(SLOTS_AT_ONCE) as usize;
+            let group = &bytes[done..bytes.len().min(done + room * SLOT_BYTES)];
+            // The first one last: who sees it finds all of them, and does not look in vain for the others.
+            for (index, piece) in group.chunks(SLOT_BYTES).enumerate().rev() {
+                self.write_slot(self.written + index as u64, piece);
             }
-            if !rest.is_empty() {
-                let mut word = [0; WORD];
-                word[..rest.len()].copy_from_slice(rest);
-                payload[words.len()].store(u64::from_le_bytes(word), Ordering::Relaxed);
-            }
-            // Whoever sees the stamp sees the bytes.
-            stamp.store(stamp_of(self.written, piece.len()), Ordering::Release);
-            self.written += 1;
-            done += piece.len();
+            self.written += group.len().div_ceil(SLOT_BYTES) as u64;
+            done += group.len();
         }
         Ok(done)
+    }
+
+    /// Writes what goes into one slot.
+    #[inline]
+    fn write_slot(&self, number: u64, piece: &[u8]) {
+        let [stamp, payload @ ..] = self.ring.slot(number);
+        let (words, rest) = piece.as_chunks::<WORD>();
+        for (place, word) in payload.iter().zip(words) {
+            place.store(u64::from_le_bytes(*word), Ordering::Relaxed);
+        }
+        if !rest.is_empty() {
+            let mut word = [0; WORD];
+            word[..rest.len()].copy_from_slice(rest);
+            payload[words.len()].store(u64::from_le_bytes(word), Ordering::Relaxed);
+        }
+        // Whoever sees the stamp sees the bytes.
+        stamp.store(stamp_of(number, piece.len()), Ordering::Release);
     }
 
     /// Whether the reader has taken all that was written.
@@ -310,6 +320,10 @@ fn first_word(place: &Place, number: u64) -> usize {
 fn stamp_of(number: u64, bytes: usize) -> u64 {
     ((number + 1) << LENGTH_BITS) | bytes as u64
 }
+
+/// So many slots are written as one: as many as the reply to a call mostly has. Of more, the first are read while the
+/// last are written.
+const SLOTS_AT_ONCE: u64 = 4;
 
 /// Bytes that a slot carries.
 pub const SLOT_BYTES: usize = (SLOT_WORDS - 1) * WORD;
