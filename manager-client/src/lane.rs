@@ -106,6 +106,17 @@ impl State {
         matches!(self, Self::Open { lane, told: true, .. } if bytes <= MOST_BYTES && lane.is_served())
     }
 
+    /// To be asked by a thread that has slept, with its way to tell whether it may be moved: moves it off the CPU that the
+    /// server looks from. There, the server would have looked in vain while this thread waited for its turn.
+    pub(crate) fn make_way(&self, keeps_cpu: &mut bool) {
+        if let Self::Open { lane, .. } = self
+            && !*keeps_cpu
+            && lane.server_cpu() == Some(current_cpu())
+        {
+            *keeps_cpu = !leave_cpu(current_cpu());
+        }
+    }
+
     /// Before so many more calls, lets others run on this CPU now and then: a thread that looks for its answers and never
     /// sleeps keeps it for as long as the system lets it, and each of the others waits for that.
     #[inline]

@@ -139,6 +139,7 @@ impl Wire {
             self.write(written)?;
             let all_written = *written == self.outbox.len();
             if all_written && let Some(found) = found {
+                self.lane.make_way(&mut self.keeps_cpu);
                 return Ok(found);
             }
             let ready = self.wait(!all_written, deadline)?;

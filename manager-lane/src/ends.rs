@@ -79,7 +79,7 @@ impl Looker {
         self.flags.word(SERVER_ASLEEP).store(0, Ordering::Release);
     }
 
-    /// Says from which CPU requests are looked for.
+    /// Says from which CPU requests are looked for, now or when something comes by the socket.
     pub fn tell_cpu(&self, cpu: Option<usize>) {
         self.flags.word(SERVER_CPU).store(cpu.map_or(0, |cpu| cpu as u64 + 1), Ordering::Relaxed);
     }
@@ -131,7 +131,7 @@ impl ClientEnd {
         self.flags.sees_asleep(SERVER_ASLEEP)
     }
 
-    /// The CPU that the server looks from, if it is known.
+    /// The CPU that the server looks from, or will again when something comes, if it is known.
     #[must_use]
     pub fn server_cpu(&self) -> Option<usize> {
         usize::try_from(self.flags.word(SERVER_CPU).load(Ordering::Relaxed)).ok()?.checked_sub(1)

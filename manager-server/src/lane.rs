@@ -226,9 +226,8 @@ impl Lane {
     pub(crate) fn watch(&mut self, is_wanted: bool) {
         if is_wanted && !self.is_watched {
             lock(&self.lanes.watched).push(Arc::clone(&self.watch));
-            if self.lanes.tempo.is_hot() {
-                self.watch.looker.rise(Some(current_cpu()));
-            }
+            let cpu = Some(current_cpu());
+            if self.lanes.tempo.is_hot() { self.watch.looker.rise(cpu) } else { self.watch.looker.tell_cpu(cpu) }
         } else if !is_wanted && self.is_watched {
             self.unwatch();
         }
@@ -237,6 +236,7 @@ impl Lane {
 
     fn unwatch(&self) {
         lock(&self.lanes.watched).retain(|watch| !Arc::ptr_eq(watch, &self.watch));
+        self.watch.looker.tell_cpu(None);
         // What is there is found before the socket is waited at.
         self.watch.looker.doze();
     }
