@@ -41,6 +41,28 @@ fn a_stream_arrives_whole_and_in_order() {
     });
 }
 
+/// Who sees the first slot of a short write sees the others as well.
+#[test]
+fn a_short_write_is_seen_whole() {
+    loom::model(|| {
+        let (mut server, mut client) = lane(2, 1);
+        let total = SLOT_BYTES + 1;
+        let writing = thread::spawn(move || {
+            let bytes: Vec<u8> = (0..total as u8).collect();
+            assert_eq!(client.requests.write(&bytes), Ok(total));
+        });
+        let mut room = [0; 2 * SLOT_BYTES];
+        let read = loop {
+            match server.requests.read(&mut room).expect("nobody spoils it") {
+                0 => thread::yield_now(),
+                read => break read,
+            }
+        };
+        writing.join().expect("it has not panicked");
+        assert_eq!(room[..read], Vec::from_iter(0..total as u8));
+    });
+}
+
 #[test]
 fn a_client_that_falls_asleep_is_woken() {
     loom::model(|| {
