@@ -157,7 +157,7 @@ impl Tempo {
             if tells {
                 state.close(&self.looking, requests as f64 / elapsed.as_secs_f64(), now);
             } else {
-                state.pass_over(requests, elapsed, rest, now);
+                state.pass_over(&self.looking, requests, elapsed, rest, now);
             }
             self.requests.fetch_sub(requests, Ordering::Relaxed);
             (state.began, state.seen, state.grew) = (now, 0, now);
@@ -196,20 +196,36 @@ impl State {
     /// A window has ended in which next to nothing came, or which was mostly a rest: that says nothing of either way.
     ///
     /// What comes after a rest is taken for the same work as before, until more is known: who works by fits and starts
-    /// is served by lanes from the first request on.
-    fn pass_over(&mut self, requests: u64, elapsed: Duration, rest: Duration, now: Instant) {
-        // What was tried in vain a moment ago is not tried again; long before, it may have been quite another work.
-        if elapsed >= LONG_REST || !matches!(self.phase, Phase::Waiting) {
-            (self.retry, self.pause) = (now, SHORTEST_PAUSE);
-        }
+    /// is served by lanes from the first request on. But it is a try again, and what comes between two rests is judged.
+    fn pass_over(&mut self, looking: &Looking, requests: u64, elapsed: Duration, rest: Duration, now: Instant) {
         let is_rest = rest > elapsed / 2;
-        self.phase = match self.phase {
-            Phase::Looking { windows, before, .. } if is_rest && (windows > 0 || requests >= FEWEST) => {
-                Phase::Looking { windows: 0, before, poor: 0 }
-            }
-            Phase::Looking { .. } | Phase::Waiting | Phase::Comparing { .. } => Phase::Waiting,
-        };
         self.last = 0.0;
+        match &mut self.phase {
+            Phase::Looking { windows, .. } if is_rest && (*windows > SETTLING || requests >= FEWEST) => {
+                if *windows > SETTLING {
+                    (*windows, self.pause) = (SETTLING, SHORTEST_PAUSE);
+                }
+                if requests >= FEWEST {
+                    let worked = (elapsed - rest).max(SHORTEST_WINDOW);
+                    self.close(looking, requests as f64 / worked.as_secs_f64(), now);
+                    self.last = 0.0;
+                }
+                if let Phase::Looking { windows, .. } = &mut self.phase {
+                    *windows = SETTLING;
+                }
+            }
+            Phase::Looking { .. } => {
+                self.wait_longer(now);
+                self.phase = Phase::Waiting;
+            }
+            Phase::Waiting | Phase::Comparing { .. } => {
+                // What was tried before a long rest may have been quite another work.
+                if elapsed >= LONG_REST.max(self.pause / 8) {
+                    self.retry = now;
+                }
+                self.phase = Phase::Waiting;
+            }
+        }
     }
 
     /// A window has ended, in which so many requests came in a second.
@@ -299,7 +315,7 @@ const REQUESTS_A_CLOCK: u64 = 8;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// After a rest of so long nothing is known of what was tried before it in vain.
+/// After a rest of so long, or of an eighth of the time until the next try, nothing is known of what was tried before it.
 const LONG_REST: Duration = Duration::from_millis(250);
 
 /// The time until waiting is compared with looking for the first time, which is better then; doubled with each time that
@@ -337,6 +353,23 @@ mod tests {
                 self.tempo.judge(self.now);
             }
             self.tempo.is_hot.load(Ordering::Relaxed)
+        }
+
+        /// So many requests, so far apart, and a pause; how long they were looked for meanwhile.
+        fn burst(&mut self, count: u32, apart: Duration, pause: Duration) -> Duration {
+            let mut looked = Duration::ZERO;
+            for nth in 1..=count {
+                self.tempo.requests.fetch_add(1, Ordering::Relaxed);
+                self.tempo.judge(self.now);
+                let gap = if nth < count { apart } else { pause };
+                if self.tempo.is_hot.load(Ordering::Relaxed) {
+                    let idle = self.tempo.state.lock().unwrap().idle(&self.tempo.looking);
+                    looked += gap.min(idle);
+                    self.tempo.judge(self.now + gap.min(idle + Duration::from_micros(1)));
+                }
+                self.now += gap;
+            }
+            looked
         }
 
         /// Nothing for so long, and then a request.
@@ -421,7 +454,7 @@ mod tests {
         let rate = LEAST_RATE * 4.0;
         run.windows(1000, rate);
         assert!(!run.windows(3, rate));
-        run.now += LONG_REST;
+        run.now += LONG_REST.max(LONGEST_PAUSE / 8);
         assert!((0..4).any(|_| run.windows(1, rate)));
     }
 
@@ -450,7 +483,43 @@ mod tests {
                 run.rest(apart);
             }
             assert!(!run.tempo.wants_looking(), "requests every {apart:?}");
-            assert!((0..4).any(|_| run.windows(1, LEAST_RATE * 4.0)), "it is tried again when many come");
+            assert!((0..40).any(|_| run.windows(1, LEAST_RATE * 4.0)), "it is tried again when many come");
+        }
+    }
+
+    #[test]
+    fn bursts_of_few_requests_are_not_worth_a_core() {
+        for (count, apart, pause) in [
+            (40, 330, 34_000),
+            (60, 330, 34_000),
+            (60, 250, 34_000),
+            (100, 400, 20_000),
+            (130, 330, 45_000),
+            (150, 400, 255_000),
+            (500, 200, 300_000),
+        ] {
+            let mut run = Run::new();
+            run.windows(3, LEAST_RATE * 2.0);
+            assert!(run.windows(20, LEAST_RATE * 20.0));
+            let (begun, mut looked) = (run.now, Duration::ZERO);
+            while run.now - begun < Duration::from_secs(60) {
+                looked += run.burst(count, Duration::from_micros(apart), Duration::from_micros(pause));
+            }
+            let share = looked.as_secs_f64() / (run.now - begun).as_secs_f64();
+            assert!(share < 0.03, "{count} requests each {apart} us, a pause of {pause} us: {share:.3}");
+        }
+    }
+
+    #[test]
+    fn bursts_of_many_requests_are_looked_for() {
+        for (count, pause) in [(1000, 35), (1000, 300), (10_000, 40), (10_000, 1000)] {
+            let mut run = Run::new();
+            run.windows(3, LEAST_RATE * 2.0);
+            assert!(run.windows(20, LEAST_RATE * 20.0));
+            let (apart, pause) = (Duration::from_micros(4), Duration::from_millis(pause));
+            for _ in 0..50 {
+                assert!(run.burst(count, apart, pause) >= apart * (count - 1), "{count} requests, then {pause:?}");
+            }
         }
     }
 
