@@ -4,6 +4,7 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use manager_protocol::{Frame, FrameKind, Hello, PROTOCOL_VERSION, SessionChoice, Welcome, decode_body, write_control};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
@@ -22,6 +23,8 @@ pub(crate) struct Endpoint {
     path: PathBuf,
     pub(crate) settings: Settings,
     epoch: OnceLock<u64>,
+    /// Another server has taken its place: it will not come back.
+    is_gone: AtomicBool,
     /// A server that must run for as long as there is a proxy.
     #[cfg(feature = "embedded")]
     _embedded: Option<Embedded>,
@@ -33,6 +36,7 @@ impl Endpoint {
             path,
             settings,
             epoch: OnceLock::new(),
+            is_gone: AtomicBool::new(false),
             #[cfg(feature = "embedded")]
             _embedded: None,
         }
@@ -55,6 +59,10 @@ impl Endpoint {
 
     /// A stream to the server that does not block; `None` if its backlog is full for now.
     pub(crate) fn open(&self) -> Result<Option<UnixStream>> {
+        if self.is_gone.load(Ordering::Relaxed) {
+            // The other server need not be asked again: it would begin a session each time.
+            return Err(self.restarted());
+        }
         let server_uid = self.settings.server_uid;
         manager_socket::check_path(&self.path).map_err(|error| cannot_connect(&self.path, error))?;
         if self.path.parent().is_some_and(|parent| !parent.as_os_str().is_empty() && !parent.exists()) {
@@ -70,6 +78,10 @@ impl Endpoint {
             return Err(Error::new(Reason::ForeignServer { path: self.path.clone(), found, expected }));
         }
         Ok(Some(stream))
+    }
+
+    fn restarted(&self) -> Error {
+        Error::new(Reason::Restarted(self.path.clone()))
     }
 
     fn connect(&self) -> Result<Option<UnixStream>> {
@@ -113,7 +125,8 @@ impl Endpoint {
             return Err(protocol("a version of the protocol that this client does not speak"));
         }
         if *self.epoch.get_or_init(|| welcome.epoch) != welcome.epoch {
-            return Err(Error::new(Reason::Restarted(self.path.clone())));
+            self.is_gone.store(true, Ordering::Relaxed);
+            return Err(self.restarted());
         }
         entry.welcome(welcome.session, welcome.token, welcome.grace_ms)?;
         let size = |claimed: u64| usize::try_from(claimed).unwrap_or(usize::MAX).min(LARGEST_FRAME);

@@ -228,6 +228,22 @@ fn a_restarted_server_is_not_mistaken_for_the_old_one() {
 }
 
 #[test]
+fn a_server_that_took_the_place_of_another_is_asked_once() {
+    let (arrived, arrivals) = mpsc::channel();
+    let fake = Fake::start(move |index, mut peer| {
+        arrived.send(index).unwrap();
+        peer.greet(index as u64);
+        peer.request();
+    });
+    let manager = Manager::connect(fake.path()).unwrap();
+    let dict = dict(manager.link());
+    for _ in 0..20 {
+        assert!(dict.len().unwrap_err().is_restarted());
+    }
+    assert_eq!(arrivals.try_iter().collect::<Vec<_>>(), [0, 1]);
+}
+
+#[test]
 fn a_change_that_could_not_be_sent_is_sent_on_a_fresh_connection() {
     let (closed, is_closed) = mpsc::channel();
     let fake = Fake::start(move |index, mut peer| {
