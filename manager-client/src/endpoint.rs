@@ -1,6 +1,7 @@
 //! Where the server is, and what must be true of it before it is trusted.
 
 use std::io;
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -100,6 +101,9 @@ impl Endpoint {
         match connected() {
             Ok(stream) => Ok(Some(stream)),
             Err(Errno::AGAIN) => Ok(None),
+            Err(Errno::CONNREFUSED) if self.path.metadata().is_ok_and(|found| !found.file_type().is_socket()) => {
+                Err(cannot_connect(&self.path, "what is there is not a socket"))
+            }
             Err(error @ (Errno::NOENT | Errno::CONNREFUSED)) => {
                 Err(Error::with_source(Reason::NoServer(self.path.clone()), io::Error::from(error)))
             }

@@ -167,7 +167,8 @@ impl Error {
         }
     }
 
-    /// Whether no reply, or not what was waited for, came within the time allowed.
+    /// Whether no reply, or not what was waited for, came within the time allowed. A queue that had no item or no room
+    /// in time is told by [`is_empty`](Self::is_empty) and [`is_full`](Self::is_full) instead.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         #[cfg(feature = "process")]
@@ -230,7 +231,8 @@ impl Error {
             )
     }
 
-    /// Whether what the server holds is not of the type that the proxy has.
+    /// Whether a value that the server holds is not of the type that the proxy has. An object of another kind, as a dict
+    /// that is opened as a list, is told by [`is_wrong_kind`](Self::is_wrong_kind).
     #[must_use]
     pub fn is_wrong_type(&self) -> bool {
         matches!(self.0.reason, Reason::Decode)

@@ -262,6 +262,22 @@ fn a_change_that_could_not_be_sent_is_sent_on_a_fresh_connection() {
 }
 
 #[test]
+fn what_is_no_socket_is_told_so() {
+    let directory = private_directory();
+    let (folder, file) = (directory.path().join("folder"), directory.path().join("file"));
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(&file, "").unwrap();
+    for path in [folder, file] {
+        for &driver in DRIVERS {
+            let error = call(driver, &path, LONG, &[]).unwrap_err();
+            let said =
+                format!("{error}: {}", std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default());
+            assert!(said.contains("not a socket") && !said.contains("start one"), "{driver:?}: {said}");
+        }
+    }
+}
+
+#[test]
 fn a_missing_server_is_told_with_what_to_do() {
     let directory = private_directory();
     for path in [directory.path().join("none.sock"), directory.path().join("none/none.sock")] {

@@ -216,7 +216,10 @@ pub fn encode_value<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>> {
 /// As [`encode_value`]; `out` is then as it was.
 pub fn append_value<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> Result<()> {
     let refused = |reason: &dyn fmt::Display| {
-        Error::new(Code::MalformedRequest, format!("cannot encode a {}: {reason}", std::any::type_name::<T>()))
+        Error::new(
+            Code::MalformedRequest,
+            format!("cannot encode a value of the type {}: {reason}", std::any::type_name::<T>()),
+        )
     };
     let start = out.len();
     let encoded = rmp_serde::encode::write_named(out, value)
