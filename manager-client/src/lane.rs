@@ -194,9 +194,9 @@ fn ask_after() -> u32 {
 /// More than this goes by the socket: it copies at once what the lane would take in several turns.
 const MOST_BYTES: usize = 8 * 1024;
 
-/// Calls after which others have their turn: about half a millisecond, where the system would give three or more to
-/// each. Much less, and those that share a CPU spend their time changing places.
-const CALLS_A_TURN: usize = 512;
+/// Calls after which others have their turn: less than a millisecond, where the system would give three or more to each.
+/// Much less, and those that share a CPU spend their time changing places.
+const CALLS_A_TURN: usize = 384;
 
 /// Looks for each look at the clock.
 const LOOKS_A_CLOCK: u32 = 16;
