@@ -57,6 +57,8 @@ struct State {
     /// The count of requests at the last look at the clock, and when that was found to have grown.
     seen: u64,
     grew: Instant,
+    /// The longest time in the window in which it did not grow.
+    rest: Duration,
     phase: Phase,
     /// What the last window has shown, in requests a second.
     last: f64,
@@ -64,6 +66,8 @@ struct State {
     retry: Instant,
     /// How long to wait after the next try that fails.
     pause: Duration,
+    /// How long to look after it was compared, and was better.
+    stretch: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -72,8 +76,9 @@ enum Phase {
     Waiting,
     /// Lanes are looked into for so many windows now; before that so many requests came in a second.
     Looking { windows: u32, before: f64, poor: u32 },
-    /// Sockets are waited at for so many windows, to see whether it is still better to look, by which so many came.
-    Comparing { windows: u32, looking: f64 },
+    /// Sockets are waited at for so many windows, to see whether it is still better to look, by which so many came, and
+    /// before that so many.
+    Comparing { windows: u32, looking: f64, before: f64 },
 }
 
 impl Tempo {
@@ -89,10 +94,12 @@ impl Tempo {
             began: now,
             seen: 0,
             grew: now,
+            rest: Duration::ZERO,
             phase: Phase::Waiting,
             last: 0.0,
             retry: now,
             pause: SHORTEST_PAUSE,
+            stretch: FIRST_STRETCH,
         };
         Self {
             wants_looking: AtomicBool::new(false),
@@ -143,7 +150,7 @@ impl Tempo {
         let Ok(mut state) = self.state.try_lock() else { return };
         let (requests, rest) = (self.requests.load(Ordering::Relaxed), now - state.grew);
         if requests != state.seen {
-            (state.seen, state.grew) = (requests, now);
+            (state.seen, state.grew, state.rest) = (requests, now, state.rest.max(rest));
         } else if rest > state.idle(&self.looking) {
             // Nobody wants anything: whoever comes next comes by the socket, and looking goes on then.
             self.is_hot.store(false, Ordering::Relaxed);
@@ -155,12 +162,13 @@ impl Tempo {
             // That next to nothing comes while it is waited for is what is to be found out there.
             let tells = is_short || matches!(state.phase, Phase::Comparing { .. }) && elapsed < LONG_REST;
             if tells {
-                state.close(&self.looking, requests as f64 / elapsed.as_secs_f64(), now);
+                let is_broken = state.rest > elapsed / 2;
+                state.close(&self.looking, requests as f64 / elapsed.as_secs_f64(), is_broken, now);
             } else {
-                state.pass_over(&self.looking, requests, elapsed, rest, now);
+                state.pass_over(&self.looking, requests, elapsed, now);
             }
             self.requests.fetch_sub(requests, Ordering::Relaxed);
-            (state.began, state.seen, state.grew) = (now, 0, now);
+            (state.began, state.seen, state.grew, state.rest) = (now, 0, now, Duration::ZERO);
         }
         let wants_looking = self.is_eager || matches!(state.phase, Phase::Looking { .. });
         self.wants_looking.store(wants_looking, Ordering::Relaxed);
@@ -197,102 +205,98 @@ impl State {
     ///
     /// What comes after a rest is taken for the same work as before, until more is known: who works by fits and starts
     /// is served by lanes from the first request on. But it is a try again, and what comes between two rests is judged.
-    fn pass_over(&mut self, looking: &Looking, requests: u64, elapsed: Duration, rest: Duration, now: Instant) {
-        let is_rest = rest > elapsed / 2;
-        self.last = 0.0;
-        match &mut self.phase {
-            Phase::Looking { windows, .. } if is_rest && (*windows > SETTLING || requests >= FEWEST) => {
-                if *windows > SETTLING {
-                    (*windows, self.pause) = (SETTLING, SHORTEST_PAUSE);
-                }
-                if requests >= FEWEST {
-                    let worked = (elapsed - rest).max(SHORTEST_WINDOW);
-                    self.close(looking, requests as f64 / worked.as_secs_f64(), now);
-                    self.last = 0.0;
+    fn pass_over(&mut self, looking: &Looking, requests: u64, elapsed: Duration, now: Instant) {
+        let is_rest = self.rest > elapsed / 2;
+        match self.phase {
+            Phase::Looking { windows, before, poor } if is_rest && (windows > 0 || requests >= FEWEST) => {
+                // Of what went on for some windows, those were judged, and not the end.
+                if windows <= SETTLING {
+                    let worked = (elapsed - self.rest).max(SHORTEST_WINDOW);
+                    let rate = if requests >= FEWEST { requests as f64 / worked.as_secs_f64() } else { self.last };
+                    self.phase = Phase::Looking { windows: SETTLING, before, poor };
+                    self.close(looking, rate, false, now);
                 }
                 if let Phase::Looking { windows, .. } = &mut self.phase {
-                    *windows = SETTLING;
+                    *windows = 0;
                 }
             }
-            Phase::Looking { .. } => {
-                self.wait_longer(now);
-                self.phase = Phase::Waiting;
-            }
-            Phase::Waiting | Phase::Comparing { .. } => {
+            Phase::Looking { .. } => self.give_up(now),
+            Phase::Waiting => {
                 // What was tried before a long rest may have been quite another work.
                 if elapsed >= LONG_REST.max(self.pause / 8) {
                     self.retry = now;
                 }
-                self.phase = Phase::Waiting;
             }
+            // Nothing has shown that it was not better to look.
+            Phase::Comparing { before, .. } => self.phase = Phase::Looking { windows: 0, before, poor: 0 },
         }
+        self.last = 0.0;
     }
 
-    /// A window has ended, in which so many requests came in a second.
-    fn close(&mut self, looking: &Looking, rate: f64, now: Instant) {
+    /// A window has ended, in which so many requests came in a second. If most of it was a rest, that tells little.
+    fn close(&mut self, looking: &Looking, rate: f64, is_broken: bool, now: Instant) {
         let Looking { least_rate, gain, .. } = *looking;
         let may_try = now >= self.retry;
         // While clients begin, each window shows more than the one before, whatever is done.
         let is_settled = rate < self.last * GROWING;
         self.last = rate;
-        self.phase = match self.phase {
-            Phase::Waiting if rate >= least_tried(looking) && is_settled && may_try => {
-                Phase::Looking { windows: 0, before: rate, poor: 0 }
-            }
-            Phase::Waiting => Phase::Waiting,
-            // The change itself takes some time.
-            Phase::Looking { windows, before, .. } if windows < SETTLING => {
-                Phase::Looking { windows: windows + 1, before, poor: 0 }
-            }
-            Phase::Looking { windows, before, poor } => {
-                let trial = windows == SETTLING;
-                let is_poor = rate < least_rate.max(if trial { before * gain } else { before });
-                let poor = if is_poor { poor + 1 } else { 0 };
-                if poor == MOST_POOR {
-                    if !trial {
-                        self.pause = SHORTEST_PAUSE;
-                    }
-                    self.wait_longer(now);
-                    Phase::Waiting
-                } else if is_poor {
-                    Phase::Looking { windows, before, poor }
-                } else if trial {
-                    (self.retry, self.pause) = (now + FIRST_STRETCH, FIRST_STRETCH);
-                    Phase::Looking { windows: windows + 1, before, poor }
-                } else if may_try {
-                    Phase::Comparing { windows: 0, looking: rate }
-                } else {
-                    Phase::Looking { windows, before, poor }
+        match &mut self.phase {
+            Phase::Waiting => {
+                if rate >= least_tried(looking) && is_settled && may_try {
+                    self.stretch = FIRST_STRETCH;
+                    self.phase = Phase::Looking { windows: 0, before: rate, poor: 0 };
                 }
             }
-            Phase::Comparing { windows, looking } if windows < SETTLING => {
-                Phase::Comparing { windows: windows + 1, looking }
+            // The change itself takes some time, and so do clients that begin again.
+            Phase::Looking { windows, .. } if *windows < SETTLING => *windows += 1,
+            Phase::Looking { windows, before, poor } => {
+                let is_trial = *windows == SETTLING;
+                if rate < least_rate.max(if is_trial { *before * gain } else { *before }) {
+                    *poor += if is_broken { 1 } else { WHOLE };
+                    if *poor >= MOST_POOR {
+                        self.give_up(now);
+                    }
+                    return;
+                }
+                *poor = 0;
+                if is_trial {
+                    *windows += 1;
+                    self.pause = SHORTEST_PAUSE;
+                    if may_try {
+                        self.retry = now + FIRST_STRETCH;
+                    }
+                } else if may_try {
+                    self.phase = Phase::Comparing { windows: 0, looking: rate, before: *before };
+                }
             }
-            Phase::Comparing { looking, .. } if looking < rate * gain => {
-                self.pause = SHORTEST_PAUSE;
-                self.wait_longer(now);
-                Phase::Waiting
-            }
+            Phase::Comparing { windows, .. } if *windows < SETTLING => *windows += 1,
+            Phase::Comparing { looking, .. } if *looking < rate * gain => self.give_up(now),
             Phase::Comparing { .. } => {
-                self.wait_longer(now);
-                Phase::Looking { windows: SETTLING + 1, before: rate, poor: 0 }
+                self.stretch = (self.stretch * 2).min(LONGEST_PAUSE);
+                self.retry = now + self.stretch;
+                self.phase = Phase::Looking { windows: SETTLING + 1, before: rate, poor: 0 };
             }
-        };
+        }
     }
 
-    /// Tries nothing else for a while, and each time for longer.
-    fn wait_longer(&mut self, now: Instant) {
+    /// Waits, and tries nothing else for a while, and each time for longer.
+    fn give_up(&mut self, now: Instant) {
         self.retry = now + self.pause;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.phase = Phase::Waiting;
     }
 }
 
 /// A window that shows so much more than the one before says that there will be more still.
 const GROWING: f64 = 1.25;
 
-/// So many windows of a try are not judged, and so many in a row must be poor to end it.
+/// So many windows of a try are not judged.
 const SETTLING: u32 = 1;
-const MOST_POOR: u32 = 2;
+
+/// To end a try, so much must be poor in a row: two windows. One that was mostly a rest counts for a quarter: whoever
+/// works by fits and starts has such ones between two of them.
+const MOST_POOR: u32 = 2 * WHOLE;
+const WHOLE: u32 = 4;
 
 /// In less there is nothing to be counted.
 const SHORTEST_WINDOW: Duration = Duration::from_micros(100);
@@ -319,7 +323,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const LONG_REST: Duration = Duration::from_millis(250);
 
 /// The time until waiting is compared with looking for the first time, which is better then; doubled with each time that
-/// it still is.
+/// it still is, whatever rests there are.
 const FIRST_STRETCH: Duration = Duration::from_millis(250);
 
 #[cfg(test)]
@@ -355,14 +359,16 @@ mod tests {
             self.tempo.is_hot.load(Ordering::Relaxed)
         }
 
-        /// So many requests, so far apart, and a pause; how long they were looked for meanwhile.
-        fn burst(&mut self, count: u32, apart: Duration, pause: Duration) -> Duration {
+        /// So many requests, so far apart, or so many times as far while they are waited for, and a pause; how long they
+        /// were looked for meanwhile.
+        fn burst(&mut self, count: u32, apart: Duration, slower: u32, pause: Duration) -> Duration {
             let mut looked = Duration::ZERO;
             for nth in 1..=count {
                 self.tempo.requests.fetch_add(1, Ordering::Relaxed);
                 self.tempo.judge(self.now);
-                let gap = if nth < count { apart } else { pause };
-                if self.tempo.is_hot.load(Ordering::Relaxed) {
+                let is_hot = self.tempo.is_hot.load(Ordering::Relaxed);
+                let gap = if nth == count { pause } else { apart * if is_hot { 1 } else { slower } };
+                if is_hot {
                     let idle = self.tempo.state.lock().unwrap().idle(&self.tempo.looking);
                     looked += gap.min(idle);
                     self.tempo.judge(self.now + gap.min(idle + Duration::from_micros(1)));
@@ -473,6 +479,61 @@ mod tests {
         }
     }
 
+    /// So many times: work of so many windows, by lanes ten times as much as otherwise, which begins and ends with less,
+    /// and a rest. How many windows of it were waited for.
+    fn waited(times: usize, windows: usize, rest: Duration) -> usize {
+        let mut run = Run::new();
+        let mut looks = run.windows(3, LEAST_RATE * 2.0);
+        let mut waited = 0;
+        for _ in 0..times {
+            for nth in 0..windows {
+                let rate = LEAST_RATE * if nth == 0 || nth + 1 == windows { 1.0 } else { 20.0 };
+                looks = run.windows(1, if looks { rate } else { rate / 10.0 });
+                waited += usize::from(!looks);
+            }
+            if looks {
+                run.rest(rest);
+            } else {
+                run.now += rest;
+            }
+        }
+        waited
+    }
+
+    #[test]
+    fn clients_that_end_and_begin_again_one_by_one_are_looked_for() {
+        let waited = waited(100, 20, Duration::from_millis(100));
+        assert!((6..=40).contains(&waited), "{waited} windows of 2000");
+    }
+
+    #[test]
+    fn windows_that_are_mostly_rests_tell_little() {
+        let mut run = Run::new();
+        run.windows(3, LEAST_RATE * 2.0);
+        assert!(run.windows(20, LEAST_RATE * 20.0));
+        // All come to an end, and prepare what they do next.
+        for _ in 0..3 {
+            run.rest(Duration::from_millis(8));
+            assert!(run.windows(0, LEAST_RATE));
+            run.rest(run.tempo.longest_window() * 3 / 4);
+            run.tempo.requests.fetch_add(FEWEST, Ordering::Relaxed);
+            run.now += Duration::from_micros(100);
+            run.tempo.judge(run.now);
+        }
+        assert!((0..3).all(|_| run.windows(1, LEAST_RATE * 20.0)));
+        while run.tempo.wants_looking() {
+            run.rest(run.tempo.longest_window() * 3 / 4);
+            run.tempo.requests.fetch_add(FEWEST, Ordering::Relaxed);
+            run.tempo.judge(run.now);
+        }
+    }
+
+    #[test]
+    fn rests_do_not_have_it_compared_more_often() {
+        let waited = waited(50, 80, Duration::from_millis(300));
+        assert!((6..=25).contains(&waited), "{waited} windows of 4000");
+    }
+
     #[test]
     fn looking_ends_where_few_requests_come() {
         for apart in [5, 40, 100, 300, 3000].map(Duration::from_millis) {
@@ -503,7 +564,7 @@ mod tests {
             assert!(run.windows(20, LEAST_RATE * 20.0));
             let (begun, mut looked) = (run.now, Duration::ZERO);
             while run.now - begun < Duration::from_secs(60) {
-                looked += run.burst(count, Duration::from_micros(apart), Duration::from_micros(pause));
+                looked += run.burst(count, Duration::from_micros(apart), 1, Duration::from_micros(pause));
             }
             let share = looked.as_secs_f64() / (run.now - begun).as_secs_f64();
             assert!(share < 0.03, "{count} requests each {apart} us, a pause of {pause} us: {share:.3}");
@@ -517,9 +578,8 @@ mod tests {
             run.windows(3, LEAST_RATE * 2.0);
             assert!(run.windows(20, LEAST_RATE * 20.0));
             let (apart, pause) = (Duration::from_micros(4), Duration::from_millis(pause));
-            for _ in 0..50 {
-                assert!(run.burst(count, apart, pause) >= apart * (count - 1), "{count} requests, then {pause:?}");
-            }
+            let looked = (0..50).filter(|_| run.burst(count, apart, 4, pause) >= apart * (count - 1)).count();
+            assert!(looked >= 45, "{looked} of 50 bursts of {count} requests, and then {pause:?}");
         }
     }
 
