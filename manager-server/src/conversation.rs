@@ -13,7 +13,7 @@ use manager_protocol::{
     Token, Wake, decode_body, write_error_reply,
 };
 
-use crate::core::{Client, Core, Mail, Outcome, Pace, Stream, Time};
+use crate::core::{Client, Core, Mail, Now, Outcome, Pace, Stream, Time};
 use crate::inbox::OwnedBody;
 
 /// The state of one client's conversation with the core.
@@ -75,13 +75,13 @@ impl Conversation {
     ///
     /// # Errors
     /// Why the connection must end: the frame is out of turn, or cannot be answered.
-    pub(crate) fn hear(&mut self, frame: Frame<'_>, now: Time, out: &mut Vec<u8>) -> Result<Turn> {
+    pub(crate) fn hear(&mut self, frame: Frame<'_>, now: Now<'_>, out: &mut Vec<u8>) -> Result<Turn> {
         match frame.kind {
             FrameKind::Request => self.request(frame.body, now, out),
             FrameKind::RequestPart => self.part(&decode_body(frame.kind, frame.body)?, out),
             FrameKind::Cancel => {
                 let cancel: Cancel = decode_body(frame.kind, frame.body)?;
-                self.cancel(cancel.id, now, out);
+                self.cancel(cancel.id, now.time(), out);
                 Ok(Turn::Done)
             }
             FrameKind::Acknowledge => {
@@ -91,7 +91,7 @@ impl Conversation {
             }
             FrameKind::Leave => {
                 let Leave() = decode_body(frame.kind, frame.body)?;
-                self.core.leave(&self.client, now);
+                self.core.leave(&self.client, now.time());
                 Ok(Turn::Done)
             }
             FrameKind::OpenLane => {
@@ -172,7 +172,7 @@ impl Conversation {
         self.ended
     }
 
-    fn request(&mut self, body: &[u8], now: Time, out: &mut Vec<u8>) -> Result<Turn> {
+    fn request(&mut self, body: &[u8], now: Now<'_>, out: &mut Vec<u8>) -> Result<Turn> {
         let header = match RequestHeader::parse(body) {
             Ok(header) => header,
             Err((id, error)) => return refuse(id, error, out),
@@ -313,7 +313,7 @@ mod tests {
 
     fn hear(conversation: &mut Conversation, bytes: &[u8], out: &mut Vec<u8>) -> Result<Turn> {
         let (frame, _) = split_frame(bytes, 1 << 20).unwrap().unwrap();
-        conversation.hear(frame, Time::ZERO, out)
+        conversation.hear(frame, Time::ZERO.into(), out)
     }
 
     fn error_reply(out: &[u8]) -> ErrorReply {
@@ -326,7 +326,7 @@ mod tests {
     fn a_small_request_is_answered_at_once() {
         let mut out = Vec::new();
         let frame = Frame { kind: FrameKind::Request, body: &ping(7) };
-        assert!(matches!(conversation().hear(frame, Time::ZERO, &mut out), Ok(Turn::Done)));
+        assert!(matches!(conversation().hear(frame, Time::ZERO.into(), &mut out), Ok(Turn::Done)));
         assert_eq!(split_frame(&out, 100).unwrap().unwrap().0.kind, FrameKind::Reply);
     }
 
@@ -335,7 +335,7 @@ mod tests {
         let mut body = ping(7);
         body.resize(LARGE_REQUEST + 1, 0);
         let frame = Frame { kind: FrameKind::Request, body: &body };
-        assert!(matches!(conversation().hear(frame, Time::ZERO, &mut Vec::new()), Ok(Turn::Patient(7))));
+        assert!(matches!(conversation().hear(frame, Time::ZERO.into(), &mut Vec::new()), Ok(Turn::Patient(7))));
     }
 
     #[test]
@@ -354,7 +354,7 @@ mod tests {
             write_request_header(&mut body, 7, 1, 0);
             body.extend(arguments);
             let frame = Frame { kind: FrameKind::Request, body: &body };
-            let turn = conversation().hear(frame, Time::ZERO, &mut Vec::new()).unwrap();
+            let turn = conversation().hear(frame, Time::ZERO.into(), &mut Vec::new()).unwrap();
             assert_eq!(matches!(turn, Turn::Patient(7)), patient);
         }
     }
@@ -363,10 +363,10 @@ mod tests {
     fn a_request_that_does_not_parse_is_refused_if_its_id_is_known() {
         let mut out = Vec::new();
         let frame = Frame { kind: FrameKind::Request, body: &[0x94, 0x07, 0xc0, 0x00, 0x90] };
-        assert!(matches!(conversation().hear(frame, Time::ZERO, &mut out), Ok(Turn::Done)));
+        assert!(matches!(conversation().hear(frame, Time::ZERO.into(), &mut out), Ok(Turn::Done)));
         assert_eq!((error_reply(&out).id, error_reply(&out).code), (7, Code::MalformedRequest.number()));
         let frame = Frame { kind: FrameKind::Request, body: &[0xc0] };
-        assert_eq!(conversation().hear(frame, Time::ZERO, &mut out).unwrap_err().code, Code::MalformedFrame);
+        assert_eq!(conversation().hear(frame, Time::ZERO.into(), &mut out).unwrap_err().code, Code::MalformedFrame);
     }
 
     #[test]
@@ -402,7 +402,8 @@ mod tests {
     #[test]
     fn frames_out_of_turn_end_the_conversation() {
         for kind in [FrameKind::Hello, FrameKind::Welcome, FrameKind::Reply, FrameKind::Goodbye] {
-            let error = conversation().hear(Frame { kind, body: &[0xc0] }, Time::ZERO, &mut Vec::new()).unwrap_err();
+            let error =
+                conversation().hear(Frame { kind, body: &[0xc0] }, Time::ZERO.into(), &mut Vec::new()).unwrap_err();
             assert_eq!(error.code, Code::MalformedFrame);
         }
     }
@@ -411,7 +412,7 @@ mod tests {
     fn a_cancel_of_what_is_unknown_is_ignored() {
         let mut out = Vec::new();
         let frame = Frame { kind: FrameKind::Cancel, body: &[0x91, 0x05] };
-        assert!(matches!(conversation().hear(frame, Time::ZERO, &mut out), Ok(Turn::Done)));
+        assert!(matches!(conversation().hear(frame, Time::ZERO.into(), &mut out), Ok(Turn::Done)));
         assert!(out.is_empty());
     }
 }

@@ -316,7 +316,7 @@ impl Core {
             }
         });
         if !done {
-            self.timers.set(effects.now, Due::Leaving { object: Arc::downgrade(object), session });
+            self.timers.set(effects.now(), Due::Leaving { object: Arc::downgrade(object), session });
         }
     }
 

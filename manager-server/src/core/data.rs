@@ -61,6 +61,12 @@ pub(super) trait Data: Operations + Transactional + Discards + Lifetimes + Watch
         false
     }
 
+    /// Whether an operation must know what time it is, also if nothing ends.
+    fn asks_time(request: &Self::Request<'_>) -> bool {
+        let _ = request;
+        false
+    }
+
     /// Answers a read by what is stored, without a copy that outlives the lock; whether that could be done.
     fn answer_in_place(&self, request: &Self::Request<'_>, sink: &mut FrameSink<'_>) -> bool {
         let _ = (request, sink);
@@ -330,7 +336,7 @@ impl Call<'_> {
     #[inline]
     fn moment(&self) -> Result<Moment> {
         let claims = Claims::of(self.registry, self.request.arguments).map_err(|error| error.during(self.row.name))?;
-        Ok(Moment { now: self.effects.now, session: self.session.id, claims })
+        Ok(Moment { session: self.session.id, claims })
     }
 
     /// Begins a refusal by what was attempted.
@@ -453,8 +459,11 @@ fn serve<D: Data>(
     moment: &Moment,
     sink: &mut FrameSink<'_>,
 ) -> Result<(), Stop> {
-    let data = attend(shared, call, moment)?;
+    let mut data = attend(shared, call, moment)?;
     call.object.check_alive()?;
+    if D::asks_time(&request) {
+        data.tell_time(call.effects.now());
+    }
     if call.pace == Pace::Inline && D::is_heavy(&data, &request) {
         return Err(Stop::Postponed);
     }

@@ -91,7 +91,7 @@ pub(super) fn run_manager(
     let operation = manager::Request::decode(request.operation, request.arguments)?;
     let row = operation.row();
     let claims = Claims::of(registry, request.arguments).map_err(|error| error.during(row.name))?;
-    let moment = Moment { now: effects.now, session: client.session.id, claims };
+    let moment = Moment { session: client.session.id, claims };
     let mut manager = Manager {
         registry,
         session: &client.session,

@@ -25,7 +25,12 @@ const REST: Duration = Duration::from_millis(50);
 
 /// What data has to do with the ends of its items. Most have items without end only.
 pub(super) trait Lifetimes {
-    /// Removes items whose time was over by the last moment, at most so many, as a change of its own.
+    /// Tells what time it is.
+    fn tell_time(&mut self, now: Time) {
+        let _ = now;
+    }
+
+    /// Removes items whose time was over when it was told last, at most so many, as a change of its own.
     /// Whether none of them is left.
     fn expire(&mut self, most: usize) -> bool {
         let _ = most;
@@ -115,6 +120,9 @@ impl<'a, D: Data> Attended<'a, D> {
         loop {
             let mut attended = Self { data: shared.lock(pace)?, object, effects };
             attended.data.attend(moment);
+            if attended.data.next_end().is_some() {
+                attended.data.tell_time(effects.now());
+            }
             if attended.data.expire(SLICE) {
                 return Some(attended);
             }
@@ -127,7 +135,7 @@ impl<'a, D: Data> Attended<'a, D> {
     }
 
     /// The same, but never lets go of the lock in between: for who holds others already, and has seen
-    /// to it that there is little to remove.
+    /// to it that there is little to remove. It may be for several operations, which are told the time.
     pub(super) fn beside_others(
         shared: &'a Shared<D>,
         object: &'a Arc<Object>,
@@ -137,6 +145,7 @@ impl<'a, D: Data> Attended<'a, D> {
     ) -> Option<Self> {
         let mut attended = Self { data: shared.lock(pace)?, object, effects };
         attended.data.attend(moment);
+        attended.data.tell_time(effects.now());
         while !attended.data.expire(SLICE) {
             if pace == Pace::Inline {
                 return None;
@@ -181,12 +190,13 @@ impl<D: Data> Drop for Attended<'_, D> {
 /// The alarm, which brought this about, is not set again before all is removed.
 pub(super) fn sweep<D: Data>(shared: &Shared<D>, object: &Arc<Object>, effects: &Effects<'_>, pace: Pace) -> bool {
     let Some(data) = shared.lock(pace) else { return false };
-    let (now, timers) = (effects.now, &effects.core.timers);
+    let (now, timers) = (effects.now(), &effects.core.timers);
     let mut attended = Attended { data, object, effects };
     if let Some(alarm) = attended.data.alarm() {
         alarm.ring(now, timers);
     }
-    attended.data.attend(&Moment { now, ..Moment::default() });
+    attended.data.attend(&Moment::default());
+    attended.data.tell_time(now);
     let done = attended.data.expire(SLICE);
     if done && let Some(alarm) = attended.data.alarm() {
         alarm.rings = false;

@@ -56,8 +56,8 @@ use session::Session;
 pub use session::SessionId;
 use sink::FrameSink;
 pub use stream::Stream;
-pub use timers::Time;
 use timers::Timers;
+pub use timers::{Clock, Now, Time};
 use waitable::Reversal;
 use waiting::Effects;
 
@@ -200,14 +200,15 @@ impl Core {
     /// Runs one request and appends its whole reply, or its refusal, to `out`; or says why not.
     ///
     /// A panic in an operation is answered as [`Code::Internal`] and harms no other request.
-    pub fn dispatch(
+    pub fn dispatch<'n>(
         &self,
         client: &Client,
         request: RequestHeader<'_>,
         pace: Pace,
-        now: Time,
+        now: impl Into<Now<'n>>,
         out: &mut Vec<u8>,
     ) -> Outcome {
+        let now: Now<'_> = now.into();
         let row = manager_protocol::row(request.operation);
         let Some(noted) = row.filter(|row| client.session.notes(row)) else {
             let mut effects = Effects::new(self, now);

@@ -2,13 +2,10 @@
 
 use super::reference::Claims;
 use super::session::SessionId;
-use super::timers::Time;
 
 /// The circumstances of an operation.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Moment {
-    /// When it is.
-    pub(super) now: Time,
     /// Whose it is.
     pub(super) session: SessionId,
     /// What its arguments refer to.

@@ -138,7 +138,6 @@ pub(super) fn run(
 ) -> Result<Served, Stop> {
     let object = registry.object(request.object).map_err(|error| error.during(row.name))?;
     let moment = Moment {
-        now: effects.now,
         session: client.session.id,
         claims: Claims::of(registry, request.arguments).map_err(|error| error.during(row.name))?,
     };

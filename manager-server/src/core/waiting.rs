@@ -19,7 +19,7 @@ use super::moment::Moment;
 use super::object::{Guard, Object};
 use super::session::{Session, SessionId};
 use super::sink::FrameSink;
-use super::timers::{Due, Time, TimerKey};
+use super::timers::{Due, Now, Time, TimerKey};
 use super::waitable::{Reversal, Waitable};
 
 /// What names a wait among all. A request that is sent again waits under another number.
@@ -215,7 +215,7 @@ impl Caller<'_> {
         effects.core.check_room_to_wait(self.session)?;
         let number = self.session.wait(self.request, self.object)?;
         let mut ticket = Ticket { session: Arc::clone(self.session), id: self.request, number, timer: None };
-        let at = patience.and_then(|patience| effects.now.checked_add(patience));
+        let at = patience.and_then(|patience| effects.now().checked_add(patience));
         // One that is sent again ends when it was to end at first.
         let at = at.map(|at| self.session.take_interrupted(self.request).map_or(at, |before| before.min(at)));
         let due = || Due::Wait { object: Arc::downgrade(self.object), wait: ticket.key() };
@@ -251,7 +251,7 @@ impl<T: Waitable> DerefMut for Visiting<'_, '_, T> {
 /// What an operation causes beside its own reply. Carried out once the object is unlocked.
 pub(super) struct Effects<'c> {
     pub(super) core: &'c Core,
-    pub(super) now: Time,
+    now: Now<'c>,
     /// Several pieces of data may be locked at a time, and each adds to these.
     completions: RefCell<Vec<Completion>>,
     later: Vec<Later<'c>>,
@@ -274,8 +274,13 @@ struct Completion {
 
 impl<'c> Effects<'c> {
     #[inline]
-    pub(super) fn new(core: &'c Core, now: Time) -> Self {
-        Self { core, now, completions: RefCell::default(), later: Vec::new(), reversal: None }
+    pub(super) fn new(core: &'c Core, now: impl Into<Now<'c>>) -> Self {
+        Self { core, now: now.into(), completions: RefCell::default(), later: Vec::new(), reversal: None }
+    }
+
+    /// The time of what causes them.
+    pub(super) fn now(&self) -> Time {
+        self.now.time()
     }
 
     /// Answers a request that waited with the reply of its operation.

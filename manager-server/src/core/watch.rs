@@ -74,7 +74,7 @@ pub(super) fn run(
     let row = operation.row();
     let object = registry.object(request.object).map_err(|error| error.during(row.name))?;
     let claims = Claims::of(registry, request.arguments).map_err(|error| error.during(row.name))?;
-    let moment = Moment { now: effects.now, session: client.session.id, claims };
+    let moment = Moment { session: client.session.id, claims };
     let caller = Caller { session: &client.session, request: request.id, object: &object, moment: &moment };
     let served = match &object.state {
         State::Dict(dict) => serve(dict, operation, &caller, pace, sink, effects),

@@ -1,4 +1,5 @@
 use std::task::{Context, Waker};
+use std::time::Instant;
 
 use manager_protocol::{
     Code, Encoded, ErrorReply, FrameKind, Kind, Operation, ReplyHeader, RequestHeader, SessionChoice, SessionToken,
@@ -6,7 +7,7 @@ use manager_protocol::{
 };
 
 use super::*;
-use crate::core::{Client, Core, Limits, Outcome};
+use crate::core::{Client, Clock, Core, Limits, Outcome};
 
 /// A core with the dict 1, and a client.
 struct Desk {
@@ -29,6 +30,15 @@ impl Desk {
         let request = RequestHeader { id: 1, operation: O::ROW.number, object, arguments: &arguments };
         let outcome = self.core.dispatch(&self.client, request, pace, Duration::from_millis(ms), &mut out);
         (outcome, out)
+    }
+
+    /// Whether an operation on the dict asks for the time.
+    fn asks_time<O: Operation>(&self, operation: O) -> bool {
+        let (mut arguments, mut out, clock) = (Vec::new(), Vec::new(), Clock::since(Instant::now()));
+        operation.encode(&mut arguments);
+        let request = RequestHeader { id: 1, operation: O::ROW.number, object: 1, arguments: &arguments };
+        self.core.dispatch(&self.client, request, Pace::Inline, &clock, &mut out);
+        clock.is_read()
     }
 
     /// The version and the result, or the code of the refusal.
@@ -84,6 +94,19 @@ fn what_has_ended_is_removed_though_nobody_looks() {
     desk.expire(120);
     assert_eq!((desk.core.census().held, desk.next()), (1, None));
     assert_eq!(desk.len(120), (5, 1), "each removal is a change");
+}
+
+#[test]
+fn the_clock_is_read_where_something_ends() {
+    let desk = Desk::new();
+    let (key, value) = (Encoded::Borrowed(&[0x01]), Encoded::Borrowed(&[0x02]));
+    assert!(!desk.asks_time(dict::Set { key: key.clone(), value: value.clone() }));
+    assert!(!desk.asks_time(dict::Get { key: key.clone() }));
+    assert!(desk.asks_time(dict::Ttl { key: key.clone() }));
+    assert!(desk.asks_time(dict::InsertWith { key: key.clone(), value, ttl_ms: Some(60_000), session: false }));
+    assert!(desk.asks_time(dict::Get { key: key.clone() }), "it might have ended");
+    assert!(desk.asks_time(dict::Expire { key: key.clone(), ttl_ms: None }));
+    assert!(!desk.asks_time(dict::Get { key }));
 }
 
 #[test]

@@ -354,6 +354,11 @@ impl Data for Dict {
         if let dict::Request::InsertWith(operation) = request { operation.session } else { false }
     }
 
+    fn asks_time(request: &dict::Request<'_>) -> bool {
+        use dict::Request::{Expire, InsertWith, Ttl};
+        matches!(request, InsertWith(_) | Expire(_) | Ttl(_))
+    }
+
     fn is_heavy(&self, request: &dict::Request<'_>) -> bool {
         use dict::Request::{CompareAndSet, InsertKeys, PopFirst, PopLast};
         let looked_into = if let PopFirst(_) = request {
@@ -408,6 +413,10 @@ impl Data for Dict {
 }
 
 impl Lifetimes for Dict {
+    fn tell_time(&mut self, now: Time) {
+        self.table.tell_time(now);
+    }
+
     fn expire(&mut self, most: usize) -> bool {
         self.table.expire(most)
     }

@@ -50,8 +50,10 @@ pub(super) struct Table {
     moment: Moment,
     /// Which entries do not live without end.
     ends: Ends,
-    /// The time of the last moment; it never goes back, whatever order operations come in.
+    /// The time that was told last; it never goes back, whatever order operations come in.
     now: Time,
+    /// It was told for this moment.
+    is_told: bool,
     alarm: Alarm,
     slot: Slot,
 }
@@ -83,6 +85,7 @@ impl Table {
             moment: Moment::default(),
             ends: Ends::default(),
             now: Time::ZERO,
+            is_told: false,
             alarm: Alarm::default(),
             slot: Slot::default(),
         }
@@ -99,7 +102,7 @@ impl Table {
     /// The circumstances of the operation that comes.
     pub(super) fn attend(&mut self, moment: &Moment) {
         self.moment = moment.clone();
-        self.now = self.now.max(moment.now);
+        self.is_told = false;
     }
 
     /// Ends an operation: counts it if it changed anything, and returns the version.
@@ -147,6 +150,7 @@ impl Table {
 
     /// The time, as operations on this table see it.
     pub(super) fn now(&self) -> Time {
+        debug_assert!(self.is_told, "what asks for the time has said so");
         self.now
     }
 
@@ -410,6 +414,10 @@ fn page<'a>(mut entries: impl Iterator<Item = (u64, Entry<'a>)>, limit: u32) -> 
 }
 
 impl Lifetimes for Table {
+    fn tell_time(&mut self, now: Time) {
+        (self.now, self.is_told) = (self.now.max(now), true);
+    }
+
     fn expire(&mut self, most: usize) -> bool {
         for _ in 0..most {
             let Some(seq) = self.ends.due(self.now) else { break };

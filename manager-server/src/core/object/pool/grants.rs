@@ -128,7 +128,7 @@ impl Pool {
             worker.running += u64::from(job.calls);
             worker.has_limited = job.time_limit.is_some();
             self.tally.queued -= u64::from(job.calls);
-            if let Some(at) = job.time_limit.and_then(|limit| effects.now.checked_add(limit)) {
+            if let Some(at) = job.time_limit.and_then(|limit| effects.now().checked_add(limit)) {
                 self.timers.insert(*id, effects.set_lease_timer(at, Arc::downgrade(object), *id));
             }
             assignments.push(job.assignment(*id));
@@ -247,7 +247,7 @@ impl Pool {
     /// The time limit of a job is over, if a worker has it still; whether one had.
     pub(super) fn end_time(&mut self, id: u64, effects: &Effects<'_>) -> bool {
         // It may have returned and been taken again after the timer went off.
-        if self.timers.get(&id).is_none_or(|(at, _)| *at > effects.now) {
+        if self.timers.get(&id).is_none_or(|(at, _)| *at > effects.now()) {
             return false;
         }
         let Some(held) = self.jobs.get(&id).and_then(|job| job.held) else { return false };

@@ -95,7 +95,7 @@ impl Loans {
         let session = *self.sessions.get(&lease)?;
         // It may have been extended after its timer went off.
         let (at, _) = self.loans.get(&(session, lease))?.timer?;
-        if at <= effects.now { self.remove(session, lease, effects) } else { None }
+        if at <= effects.now() { self.remove(session, lease, effects) } else { None }
     }
 
     /// Ends all leases of a session, and gives the items.
@@ -133,7 +133,7 @@ impl Loans {
 }
 
 fn set_timer(lease: u64, term: Term, object: &Arc<Object>, effects: &Effects<'_>) -> Option<TimerKey> {
-    let at = effects.now.checked_add(term?)?;
+    let at = effects.now().checked_add(term?)?;
     Some(effects.set_lease_timer(at, Arc::downgrade(object), lease))
 }
 
