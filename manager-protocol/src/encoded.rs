@@ -255,7 +255,7 @@ pub fn decode_checked_value<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T
 }
 
 /// Most values are no longer than this: the buffer of one need not grow.
-const USUAL_BYTES: usize = 64;
+const USUAL_BYTES: usize = 128;
 
 #[cfg(test)]
 mod tests {

@@ -61,6 +61,14 @@ pub(super) struct Table {
 /// An object and its items.
 pub(super) type Names = (&'static str, &'static str);
 
+/// What is to be in the place of an entry, and what of that one must be known.
+struct Renewed<'v> {
+    content: Content<'v>,
+    life: Life,
+    old: Life,
+    undo: Option<Lone>,
+}
+
 #[derive(Debug)]
 enum Undo {
     Pushed(u64),
@@ -249,7 +257,8 @@ impl Table {
         let stored = self.entries.get(seq).expect(INDEXED);
         let (before, life) = (stored.links().cloned().unwrap_or_default(), stored.life());
         let links = before.changed(value, &self.moment.claims);
-        self.replace(seq, value, links, life, |_| ());
+        let renewed = self.renewed(stored, value, links, life);
+        self.replace(seq, renewed);
     }
 
     /// Lets an entry that is there live so long, and says whether it did not already.
@@ -277,32 +286,37 @@ impl Table {
         look: impl FnOnce(Entry<'_>) -> R,
     ) -> Option<R> {
         let hash = self.hash(&key.canonical);
-        match self.locate(&key.canonical, hash) {
-            Some((seq, _)) => Some(self.replace(seq, value, links, life, look)),
-            None => {
-                self.push(key, hash, value, links, life);
-                None
-            }
-        }
+        let Some((seq, stored)) = self.locate(&key.canonical, hash) else {
+            self.push(key, hash, value, links, life);
+            return None;
+        };
+        let seen = look(stored);
+        let renewed = self.renewed(stored, value, links, life);
+        self.replace(seq, renewed);
+        Some(seen)
     }
 
-    /// Exchanges the value of an entry that is there.
-    fn replace<R>(&mut self, seq: u64, value: &[u8], links: Links, life: Life, look: impl FnOnce(Entry<'_>) -> R) -> R {
-        let stored = self.entries.get(seq).expect(INDEXED);
-        let seen = look(stored);
-        let (version, old) = (self.version + 1, stored.life());
+    /// What is to be in the place of an entry that is there.
+    fn renewed<'v>(&self, stored: Entry<'_>, value: &'v [u8], links: Links, life: Life) -> Renewed<'v> {
+        let version = self.version + 1;
         let content = if links.is_empty() && life == Life::default() {
             Content::Plain { value, version }
         } else {
             Content::Lone(Lone::new(stored.key(), stored.canonical, value, version).with(links, life))
         };
+        let undo = self.undo.is_some().then(|| stored.to_lone());
+        Renewed { content, life, old: stored.life(), undo }
+    }
+
+    /// Exchanges the value of an entry that is there.
+    fn replace(&mut self, seq: u64, renewed: Renewed<'_>) {
+        let Renewed { content, life, old, undo } = renewed;
         if let Some(log) = &mut self.undo {
-            log.push(Undo::Replaced(seq, stored.to_lone()));
+            log.extend(undo.map(|before| Undo::Replaced(seq, before)));
         }
         self.changed = true;
         self.put_in_place(seq, content, old, life);
         self.tell_put(seq);
-        seen
     }
 
     /// Exchanges what is in an entry that has lived so long, and is to live so long.

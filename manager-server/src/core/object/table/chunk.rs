@@ -91,29 +91,37 @@ impl Chunk {
     /// Exchanges the value of an entry that is there.
     pub(super) fn replace(&mut self, offset: u8, content: Content<'_>) {
         let rank = self.rank(offset);
-        let stored = self.at(offset, rank);
         match content {
             Content::Plain { value, version } => {
-                let head = Head { version, ..Head::of(&stored) }.measured();
-                let range = self.start(rank)..usize::from(self.ends[rank]);
-                let size = head.len + head.key_len + value.len();
-                if !range.is_empty()
-                    && head.len == Head::read(&self.records[range.clone()]).len
-                    && self.takes(rank, size)
-                {
-                    // The key stays where it is.
-                    let from = range.start + head.len + head.key_len;
-                    self.resize(rank, from, value.len());
-                    head.write(&mut self.records[range.start..]);
-                    self.records[from..from + value.len()].copy_from_slice(value);
+                if self.replace_value(rank, value, version) {
                     return;
                 }
+                let stored = self.at(offset, rank);
                 let key = stored.key().to_vec();
                 let canonical = stored.canonical;
                 self.write(offset, rank, Entry::new(&key, canonical, value, version));
             }
             Content::Lone(lone) => self.write(offset, rank, lone.entry()),
         }
+    }
+
+    /// Exchanges the value of the record of this rank, if there is one: the key stays where it is.
+    fn replace_value(&mut self, rank: usize, value: &[u8], version: u64) -> bool {
+        let start = self.start(rank);
+        let record = &self.records[start..usize::from(self.ends[rank])];
+        if record.is_empty() {
+            return false;
+        }
+        let stored = Head::read(record);
+        let head = Head { version, ..stored }.measured();
+        let before = head.len + head.key_len;
+        if head.len != stored.len || !self.takes(rank, before + value.len()) {
+            return false;
+        }
+        self.resize(rank, start + before, value.len());
+        head.write(&mut self.records[start..]);
+        self.records[start + before..][..value.len()].copy_from_slice(value);
+        true
     }
 
     /// Removes an entry that is there.
