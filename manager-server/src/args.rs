@@ -71,8 +71,8 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "no_shared_memory")]
     pub(crate) eager_lanes: bool,
 
-    /// Requests a second that must be answered for them to be looked for in shared memory, which is tried from a
-    /// quarter of them on [default: 8000]
+    /// Requests a second that must be answered for them to be looked for in shared memory, which is tried from an
+    /// eighth of them on [default: 8000]
     #[arg(long, value_name = "N", value_parser = count(1 << 32), conflicts_with = "no_shared_memory")]
     pub(crate) look_least_rate: Option<usize>,
 

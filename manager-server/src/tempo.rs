@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 #[non_exhaustive]
 pub struct Looking {
     /// So many requests a second, of all clients that have lanes, must be answered while it looks: fewer are not worth a
-    /// core. From a quarter of them on it is tried. 8,000.
+    /// core. From an eighth of them on it is tried. 8,000.
     pub least_rate: f64,
     /// Requests are counted over so long, or a little longer if they are few. 5 ms: more than a turn of a thread, so that
     /// all who share a core have had one.
@@ -23,7 +23,7 @@ pub struct Looking {
     pub gain: f64,
     /// Without a request for so long the sockets are waited at until one comes. 200 µs: on some machines a client takes
     /// half of that to wake up, and the requests that are worth a core are no further apart. Where they seem to be, since
-    /// they were while they were waited for, and while looking is tried: up to 500 µs.
+    /// they were while they were waited for, and while looking is tried: up to 1 ms.
     pub idle: Duration,
 }
 
@@ -157,12 +157,12 @@ impl Tempo {
             return;
         }
         let elapsed = now - state.began;
-        let is_short = elapsed < self.longest_window();
+        let is_broken = state.rest > elapsed / 2;
+        let is_short = elapsed < self.longest_window() / if is_broken { 2 } else { 1 };
         if !is_short || elapsed >= self.looking.window && requests >= FEWEST {
             // That next to nothing comes while it is waited for is what is to be found out there.
             let tells = is_short || matches!(state.phase, Phase::Comparing { .. }) && elapsed < LONG_REST;
             if tells {
-                let is_broken = state.rest > elapsed / 2;
                 state.close(&self.looking, requests as f64 / elapsed.as_secs_f64(), is_broken, now);
             } else {
                 state.pass_over(&self.looking, requests, elapsed, now);
@@ -175,7 +175,7 @@ impl Tempo {
         self.is_hot.store(wants_looking, Ordering::Relaxed);
     }
 
-    /// A window that takes so long has a pause in it.
+    /// A window that takes so long has a pause in it, and one that is mostly a rest in half the time.
     fn longest_window(&self) -> Duration {
         let for_few = Duration::try_from_secs_f64(FEWEST as f64 / least_tried(&self.looking)).unwrap_or(Duration::MAX);
         for_few.max(self.looking.window).saturating_mul(2)
@@ -184,7 +184,7 @@ impl Tempo {
 
 /// From so many requests a second on, looking is tried.
 fn least_tried(looking: &Looking) -> f64 {
-    looking.least_rate / 4.0
+    looking.least_rate / 8.0
 }
 
 impl State {
@@ -305,7 +305,7 @@ const SHORTEST_WINDOW: Duration = Duration::from_micros(100);
 const FEWEST: u64 = 32;
 
 /// The next request is looked for no longer than this, however far apart they were before.
-const LONGEST_IDLE: Duration = Duration::from_micros(500);
+const LONGEST_IDLE: Duration = Duration::from_millis(1);
 
 /// How long the eager look for the next request at least: they try whether all is well and not what it costs, and
 /// clients that are slow find them looking.
@@ -390,7 +390,7 @@ mod tests {
 
     #[test]
     fn few_requests_are_waited_for() {
-        assert!(!Run::new().windows(80, LEAST_RATE / 4.0 * 0.9));
+        assert!(!Run::new().windows(80, LEAST_RATE / 8.0 * 0.9));
     }
 
     #[test]
@@ -515,14 +515,14 @@ mod tests {
         for _ in 0..3 {
             run.rest(Duration::from_millis(8));
             assert!(run.windows(0, LEAST_RATE));
-            run.rest(run.tempo.longest_window() * 3 / 4);
+            run.rest(run.tempo.longest_window() * 3 / 8);
             run.tempo.requests.fetch_add(FEWEST, Ordering::Relaxed);
             run.now += Duration::from_micros(100);
             run.tempo.judge(run.now);
         }
         assert!((0..3).all(|_| run.windows(1, LEAST_RATE * 20.0)));
         while run.tempo.wants_looking() {
-            run.rest(run.tempo.longest_window() * 3 / 4);
+            run.rest(run.tempo.longest_window() * 3 / 8);
             run.tempo.requests.fetch_add(FEWEST, Ordering::Relaxed);
             run.tempo.judge(run.now);
         }
