@@ -1,5 +1,6 @@
-//! Tells the core the time when something is due.
+//! Tells the core the time, when something is due and when it asks.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -10,9 +11,30 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
-use crate::core::{Chores, Core, Time};
+use crate::core::{Chores, Clock, Core, Time};
 use crate::stop::Stop;
 use crate::worker::Shared;
+
+/// The time of requests that are answered together: the clock is read when the first of them asks.
+#[derive(Debug)]
+pub(crate) struct Moment<'a> {
+    shared: &'a Shared,
+    time: Cell<Option<Time>>,
+}
+
+impl<'a> Moment<'a> {
+    pub(crate) fn new(shared: &'a Shared) -> Self {
+        Self { shared, time: Cell::new(None) }
+    }
+}
+
+impl Clock for Moment<'_> {
+    fn time(&self) -> Time {
+        let time = self.time.get().unwrap_or_else(|| self.shared.now());
+        self.time.set(Some(time));
+        time
+    }
+}
 
 /// Has the core do what is due, until the server stops. Sleeps while nothing is.
 pub(crate) async fn keep_time(shared: Arc<Shared>, stop: Stop) {

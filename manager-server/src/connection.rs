@@ -19,8 +19,9 @@ use tokio::task::{spawn_blocking, yield_now};
 use tokio::time::sleep;
 
 use crate::accept::Arrival;
+use crate::clock::Moment;
 use crate::conversation::{Conversation, Job, Turn};
-use crate::core::{Clock, Departure, Now, Stream};
+use crate::core::{Departure, Now, Stream};
 use crate::handshake::{admit, greet};
 use crate::lane::Watch;
 use crate::stop::Stop;
@@ -283,7 +284,7 @@ impl Connection {
     }
 
     fn answer_counted(&mut self, requests: &mut u64, most: u64) -> Result<Halt, Ending> {
-        let clock = Clock::since(self.shared.started);
+        let moment = Moment::new(&self.shared);
         while self.wire.out.len() < HIGH_WATER && !self.conversation.is_full() && *requests < most {
             let Wire { inbox, out, is_from_lane, by_lane, .. } = &mut self.wire;
             let Some(frame) = inbox.frame(self.shared.config.limits.max_frame)? else {
@@ -300,7 +301,7 @@ impl Connection {
                     self.conversation.client().heard();
                 }
             }
-            match self.conversation.hear(frame, Now::Shown(&clock), out)? {
+            match self.conversation.hear(frame, Now::Asked(&moment), out)? {
                 Turn::Done => inbox.advance(length),
                 Turn::Patient(id) => return Ok(Halt::Job(Job { id, body: inbox.take_body(length) })),
                 Turn::Assembled(job) => {

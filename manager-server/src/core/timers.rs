@@ -1,12 +1,12 @@
 //! What is to be done when its time comes.
 //!
-//! The core has no clock of its own: it is told the time, and tells when it wants to be told again.
+//! The core has no clock: it is told the time, or asks for it, and tells when it wants to be told again.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::sync::Weak;
 use std::task::{Context, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::object::Object;
 use super::session::SessionId;
@@ -16,33 +16,19 @@ use super::waiting::WaitKey;
 /// The time since a moment that the caller of the core has chosen.
 pub type Time = Duration;
 
+/// Tells the time to who asks for it: the same to all who ask in one go.
+pub trait Clock: Debug {
+    /// The time.
+    fn time(&self) -> Time;
+}
+
 /// The time of a request.
 #[derive(Debug, Clone, Copy)]
 pub enum Now<'a> {
     /// This.
     Told(Time),
-    /// What a clock shows when the time is first asked for. Few requests ask.
-    Shown(&'a Clock),
-}
-
-/// A clock that is read once at most: what is done together is done at the same time.
-#[derive(Debug)]
-pub struct Clock {
-    started: Instant,
-    shown: Cell<Option<Time>>,
-}
-
-impl Clock {
-    /// Shows the time since then.
-    #[must_use]
-    pub fn since(started: Instant) -> Self {
-        Self { started, shown: Cell::new(None) }
-    }
-
-    #[cfg(test)]
-    pub(super) fn is_read(&self) -> bool {
-        self.shown.get().is_some()
-    }
+    /// What is told when it is asked for, which few requests do.
+    Asked(&'a dyn Clock),
 }
 
 impl Now<'_> {
@@ -51,11 +37,7 @@ impl Now<'_> {
     pub fn time(self) -> Time {
         match self {
             Self::Told(time) => time,
-            Self::Shown(clock) => {
-                let time = clock.shown.get().unwrap_or_else(|| clock.started.elapsed());
-                clock.shown.set(Some(time));
-                time
-            }
+            Self::Asked(clock) => clock.time(),
         }
     }
 }
@@ -63,12 +45,6 @@ impl Now<'_> {
 impl From<Time> for Now<'_> {
     fn from(time: Time) -> Self {
         Self::Told(time)
-    }
-}
-
-impl<'a> From<&'a Clock> for Now<'a> {
-    fn from(clock: &'a Clock) -> Self {
-        Self::Shown(clock)
     }
 }
 

@@ -1,5 +1,5 @@
+use std::cell::Cell;
 use std::task::{Context, Waker};
-use std::time::Instant;
 
 use manager_protocol::{
     Code, Encoded, ErrorReply, FrameKind, Kind, Operation, ReplyHeader, RequestHeader, SessionChoice, SessionToken,
@@ -7,12 +7,23 @@ use manager_protocol::{
 };
 
 use super::*;
-use crate::core::{Client, Clock, Core, Limits, Outcome};
+use crate::core::{Client, Clock, Core, Limits, Now, Outcome};
 
 /// A core with the dict 1, and a client.
 struct Desk {
     core: Core,
     client: Client,
+}
+
+/// Whether it was asked.
+#[derive(Debug, Default)]
+struct Asked(Cell<bool>);
+
+impl Clock for Asked {
+    fn time(&self) -> Time {
+        self.0.set(true);
+        Time::ZERO
+    }
 }
 
 impl Desk {
@@ -34,11 +45,11 @@ impl Desk {
 
     /// Whether an operation on the dict asks for the time.
     fn asks_time<O: Operation>(&self, operation: O) -> bool {
-        let (mut arguments, mut out, clock) = (Vec::new(), Vec::new(), Clock::since(Instant::now()));
+        let (mut arguments, mut out, clock) = (Vec::new(), Vec::new(), Asked::default());
         operation.encode(&mut arguments);
         let request = RequestHeader { id: 1, operation: O::ROW.number, object: 1, arguments: &arguments };
-        self.core.dispatch(&self.client, request, Pace::Inline, &clock, &mut out);
-        clock.is_read()
+        self.core.dispatch(&self.client, request, Pace::Inline, Now::Asked(&clock), &mut out);
+        clock.0.get()
     }
 
     /// The version and the result, or the code of the refusal.
