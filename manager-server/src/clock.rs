@@ -17,18 +17,18 @@ use crate::worker::Shared;
 
 /// The time of requests that are answered together: the clock is read when the first of them asks.
 #[derive(Debug)]
-pub(crate) struct Moment<'a> {
+pub(crate) struct Glance<'a> {
     shared: &'a Shared,
     time: Cell<Option<Time>>,
 }
 
-impl<'a> Moment<'a> {
+impl<'a> Glance<'a> {
     pub(crate) fn new(shared: &'a Shared) -> Self {
         Self { shared, time: Cell::new(None) }
     }
 }
 
-impl Clock for Moment<'_> {
+impl Clock for Glance<'_> {
     fn time(&self) -> Time {
         let time = self.time.get().unwrap_or_else(|| self.shared.now());
         self.time.set(Some(time));

@@ -19,7 +19,7 @@ use tokio::task::{spawn_blocking, yield_now};
 use tokio::time::sleep;
 
 use crate::accept::Arrival;
-use crate::clock::Moment;
+use crate::clock::Glance;
 use crate::conversation::{Conversation, Job, Turn};
 use crate::core::{Departure, Now, Stream};
 use crate::handshake::{admit, greet};
@@ -284,7 +284,7 @@ impl Connection {
     }
 
     fn answer_counted(&mut self, requests: &mut u64, most: u64) -> Result<Halt, Ending> {
-        let moment = Moment::new(&self.shared);
+        let glance = Glance::new(&self.shared);
         while self.wire.out.len() < HIGH_WATER && !self.conversation.is_full() && *requests < most {
             let Wire { inbox, out, is_from_lane, by_lane, .. } = &mut self.wire;
             let Some(frame) = inbox.frame(self.shared.config.limits.max_frame)? else {
@@ -301,7 +301,7 @@ impl Connection {
                     self.conversation.client().heard();
                 }
             }
-            match self.conversation.hear(frame, Now::Asked(&moment), out)? {
+            match self.conversation.hear(frame, Now::Asked(&glance), out)? {
                 Turn::Done => inbox.advance(length),
                 Turn::Patient(id) => return Ok(Halt::Job(Job { id, body: inbox.take_body(length) })),
                 Turn::Assembled(job) => {
