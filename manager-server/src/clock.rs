@@ -1,6 +1,6 @@
 //! Tells the core the time, when something is due and when it asks.
 
-use std::cell::Cell;
+use std::cell::OnceCell;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,20 +19,18 @@ use crate::worker::Shared;
 #[derive(Debug)]
 pub(crate) struct Glance<'a> {
     shared: &'a Shared,
-    time: Cell<Option<Time>>,
+    time: OnceCell<Time>,
 }
 
 impl<'a> Glance<'a> {
     pub(crate) fn new(shared: &'a Shared) -> Self {
-        Self { shared, time: Cell::new(None) }
+        Self { shared, time: OnceCell::new() }
     }
 }
 
 impl Clock for Glance<'_> {
     fn time(&self) -> Time {
-        let time = self.time.get().unwrap_or_else(|| self.shared.now());
-        self.time.set(Some(time));
-        time
+        *self.time.get_or_init(|| self.shared.now())
     }
 }
 

@@ -157,7 +157,7 @@ impl Tempo {
             return;
         }
         let elapsed = now - state.began;
-        let is_broken = state.rest > elapsed / 2;
+        let is_broken = state.is_broken(elapsed);
         let is_short = elapsed < self.longest_window() / if is_broken { 2 } else { 1 };
         if !is_short || elapsed >= self.looking.window && requests >= FEWEST {
             // That next to nothing comes while it is waited for is what is to be found out there.
@@ -201,14 +201,20 @@ impl State {
         }
     }
 
+    /// Whether a window of so long was mostly a rest.
+    fn is_broken(&self, elapsed: Duration) -> bool {
+        self.rest > elapsed / 2
+    }
+
     /// A window has ended in which next to nothing came, or which was mostly a rest: that says nothing of either way.
     ///
     /// What comes after a rest is taken for the same work as before, until more is known: who works by fits and starts
     /// is served by lanes from the first request on. But it is a try again, and what comes between two rests is judged.
     fn pass_over(&mut self, looking: &Looking, requests: u64, elapsed: Duration, now: Instant) {
-        let is_rest = self.rest > elapsed / 2;
         match self.phase {
-            Phase::Looking { windows, before, poor } if is_rest && (windows > 0 || requests >= FEWEST) => {
+            Phase::Looking { windows, before, poor }
+                if self.is_broken(elapsed) && (windows > 0 || requests >= FEWEST) =>
+            {
                 // Of what went on for some windows, those were judged, and not the end.
                 if windows <= SETTLING {
                     let worked = (elapsed - self.rest).max(SHORTEST_WINDOW);
@@ -349,6 +355,14 @@ mod tests {
             Self { tempo, now }
         }
 
+        /// Lanes are looked into, by which ten times as much is done.
+        fn looking() -> Self {
+            let mut run = Self::new();
+            run.windows(3, LEAST_RATE * 2.0);
+            assert!(run.windows(20, LEAST_RATE * 20.0));
+            run
+        }
+
         /// So many windows at a rate; whether lanes are looked into at the end.
         fn windows(&mut self, count: usize, rate: f64) -> bool {
             for _ in 0..(count as f64 * self.tempo.looking.window.as_secs_f64() * rate) as usize + 1 {
@@ -467,9 +481,7 @@ mod tests {
     #[test]
     fn what_was_looked_for_before_a_rest_is_looked_for_after_it() {
         for rest in [40, 100, 300, 3000].map(Duration::from_millis) {
-            let mut run = Run::new();
-            run.windows(3, LEAST_RATE * 2.0);
-            assert!(run.windows(20, LEAST_RATE * 20.0));
+            let mut run = Run::looking();
             for _ in 0..3 {
                 run.rest(rest);
                 assert!(run.windows(1, LEAST_RATE * 20.0), "after {rest:?}");
@@ -508,9 +520,7 @@ mod tests {
 
     #[test]
     fn windows_that_are_mostly_rests_tell_little() {
-        let mut run = Run::new();
-        run.windows(3, LEAST_RATE * 2.0);
-        assert!(run.windows(20, LEAST_RATE * 20.0));
+        let mut run = Run::looking();
         // All come to an end, and prepare what they do next.
         for _ in 0..3 {
             run.rest(Duration::from_millis(8));
@@ -537,9 +547,7 @@ mod tests {
     #[test]
     fn looking_ends_where_few_requests_come() {
         for apart in [5, 40, 100, 300, 3000].map(Duration::from_millis) {
-            let mut run = Run::new();
-            run.windows(3, LEAST_RATE * 2.0);
-            assert!(run.windows(20, LEAST_RATE * 20.0));
+            let mut run = Run::looking();
             for _ in 0..FEWEST {
                 run.rest(apart);
             }
@@ -559,9 +567,7 @@ mod tests {
             (150, 400, 255_000),
             (500, 200, 300_000),
         ] {
-            let mut run = Run::new();
-            run.windows(3, LEAST_RATE * 2.0);
-            assert!(run.windows(20, LEAST_RATE * 20.0));
+            let mut run = Run::looking();
             let (begun, mut looked) = (run.now, Duration::ZERO);
             while run.now - begun < Duration::from_secs(60) {
                 looked += run.burst(count, Duration::from_micros(apart), 1, Duration::from_micros(pause));
@@ -574,9 +580,7 @@ mod tests {
     #[test]
     fn bursts_of_many_requests_are_looked_for() {
         for (count, pause) in [(1000, 35), (1000, 300), (10_000, 40), (10_000, 1000)] {
-            let mut run = Run::new();
-            run.windows(3, LEAST_RATE * 2.0);
-            assert!(run.windows(20, LEAST_RATE * 20.0));
+            let mut run = Run::looking();
             let (apart, pause) = (Duration::from_micros(4), Duration::from_millis(pause));
             let looked = (0..50).filter(|_| run.burst(count, apart, 4, pause) >= apart * (count - 1)).count();
             assert!(looked >= 45, "{looked} of 50 bursts of {count} requests, and then {pause:?}");

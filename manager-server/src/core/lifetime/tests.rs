@@ -36,19 +36,21 @@ impl Desk {
     }
 
     fn dispatch<O: Operation>(&self, object: u64, operation: O, ms: u64, pace: Pace) -> (Outcome, Vec<u8>) {
+        self.dispatch_at(Duration::from_millis(ms).into(), object, operation, pace)
+    }
+
+    fn dispatch_at<O: Operation>(&self, now: Now<'_>, object: u64, operation: O, pace: Pace) -> (Outcome, Vec<u8>) {
         let (mut arguments, mut out) = (Vec::new(), Vec::new());
         operation.encode(&mut arguments);
         let request = RequestHeader { id: 1, operation: O::ROW.number, object, arguments: &arguments };
-        let outcome = self.core.dispatch(&self.client, request, pace, Duration::from_millis(ms), &mut out);
+        let outcome = self.core.dispatch(&self.client, request, pace, now, &mut out);
         (outcome, out)
     }
 
     /// Whether an operation on the dict asks for the time.
     fn asks_time<O: Operation>(&self, operation: O) -> bool {
-        let (mut arguments, mut out, clock) = (Vec::new(), Vec::new(), Asked::default());
-        operation.encode(&mut arguments);
-        let request = RequestHeader { id: 1, operation: O::ROW.number, object: 1, arguments: &arguments };
-        self.core.dispatch(&self.client, request, Pace::Inline, Now::Asked(&clock), &mut out);
+        let clock = Asked::default();
+        self.dispatch_at(Now::Asked(&clock), 1, operation, Pace::Inline);
         clock.0.get()
     }
 

@@ -311,8 +311,8 @@ impl Table {
     /// Exchanges the value of an entry that is there.
     fn replace(&mut self, seq: u64, renewed: Renewed<'_>) {
         let Renewed { content, life, old, undo } = renewed;
-        if let Some(log) = &mut self.undo {
-            log.extend(undo.map(|before| Undo::Replaced(seq, before)));
+        if let Some(before) = undo {
+            self.record(|| Undo::Replaced(seq, before));
         }
         self.changed = true;
         self.put_in_place(seq, content, old, life);
